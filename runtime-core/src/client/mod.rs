@@ -1,0 +1,657 @@
+//! The typed client: the contract of a call, once, over any transport.
+
+mod blocking;
+mod calls;
+mod future;
+mod loan;
+
+use core::cell::RefCell;
+use core::fmt;
+use core::ptr::NonNull;
+use core::time::Duration;
+
+pub use blocking::{Blocking, Retry, Retrying};
+pub use future::Pending;
+pub use loan::Loan;
+
+use self::calls::{Calls, State};
+use crate::config::ClientConfig;
+use crate::counters::{Counters, Histogram, Tally, count};
+use crate::error::{AttachError, Refusal, Refused, WaitError};
+use crate::server::Arrived;
+use crate::service::{Lies, Method, MethodKind, Outcome, Service, request_room};
+use crate::transport::{ClientTransport, Completion, Connect, Failure, ReplyStatus};
+
+/// A client of service `S` over transport `T`. Each call carries a `U` that comes back with its reply.
+///
+/// Generated clients deref to this one, so `poll`, `wait`, `loan` and the rest are called on them.
+///
+/// `Send` if `U` is, and never `Sync`: one thread drives it, and may pass it on.
+pub struct Client<S: Service, T: ClientTransport, U = ()> {
+    core: RefCell<Core<T, U>>,
+    service: core::marker::PhantomData<fn() -> S>,
+}
+
+/// What the futures share with the client; everything else has it by `&mut`.
+struct Core<T: ClientTransport, U> {
+    transport: T,
+    calls: Calls<U>,
+    tally: Tally,
+    histogram: Option<Histogram>,
+    default_deadline: u64,
+    spin: u64,
+    /// Deadline of the next call, set by `within`.
+    next_deadline: Option<u64>,
+    /// True if the next call has a deadline of its own, or round-trip times are measured.
+    unusual: bool,
+}
+
+/// Polls that find nothing between two looks at the clock and at the peer's sign of life.
+const IDLE_POLLS_PER_CHECK: u32 = 64;
+
+impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
+    /// A client over a connected transport.
+    pub fn over(transport: T, config: &ClientConfig) -> Self {
+        let slots = transport.slots();
+        let core = Core {
+            transport,
+            calls: Calls::new(slots),
+            tally: Tally::new(S::METHODS),
+            histogram: config.histogram.then(Histogram::new),
+            default_deadline: nanoseconds(config.deadline),
+            spin: nanoseconds(S::TUNING.spin.unwrap_or(config.spin)),
+            next_deadline: None,
+            unusual: config.histogram,
+        };
+        Self {
+            core: RefCell::new(core),
+            service: core::marker::PhantomData,
+        }
+    }
+
+    /// Connects to the server at `address`.
+    ///
+    /// # Errors
+    /// Why it could not: nobody serves there, another definition, too many clients.
+    pub fn connect(address: &str, config: &ClientConfig) -> Result<Self, AttachError>
+    where
+        T: Connect,
+    {
+        Ok(Self::over(T::connect(address, config)?, config))
+    }
+
+    /// Sends a call and returns at once; the reply reaches the callback of [`poll`](Self::poll).
+    ///
+    /// `fill` writes the request where it will travel from. It has to write every field: the slot holds what the call
+    /// before left there.
+    ///
+    /// # Errors
+    /// [`Refusal::WouldBlock`] if the window is full, [`Refusal::Disconnected`] if the server is gone; `user_data` comes back.
+    #[inline(always)]
+    pub fn call<M: Method<Service = S>>(
+        &mut self,
+        user_data: U,
+        fill: impl FnOnce(&mut M::Request),
+    ) -> Result<(), Refused<U>> {
+        let core = self.core.get_mut();
+        match core.build::<M>(fill) {
+            Ok(slot) => {
+                core.send::<M>(slot, State::Callback, Some(user_data));
+                Ok(())
+            }
+            Err(why) => Err(Refused { why, user_data }),
+        }
+    }
+
+    /// Sends a oneway request; nothing comes back.
+    ///
+    /// # Errors
+    /// [`Refusal::WouldBlock`] if the window is full, [`Refusal::Disconnected`] if the server is gone.
+    #[inline]
+    pub fn tell<M: Method<Service = S>>(
+        &mut self,
+        fill: impl FnOnce(&mut M::Request),
+    ) -> Result<(), Refusal> {
+        const {
+            assert!(
+                matches!(M::KIND, MethodKind::Oneway),
+                "`tell` is for oneway methods"
+            );
+        };
+        let core = self.core.get_mut();
+        let slot = core.build::<M>(fill)?;
+        core.send::<M>(slot, State::Oneway, None);
+        Ok(())
+    }
+
+    /// Starts a call whose reply is awaited.
+    #[inline]
+    pub fn call_async<M: Method<Service = S>>(
+        &self,
+        fill: impl FnOnce(&mut M::Request),
+    ) -> Pending<'_, M, T, U> {
+        let mut core = self.core.borrow_mut();
+        let started = core
+            .build::<M>(fill)
+            .inspect(|&slot| core.send::<M>(slot, State::Awaited, None));
+        Pending::new(&self.core, started)
+    }
+
+    /// Lends the request of a free slot, zeroed, to be built in place and sent.
+    ///
+    /// # Errors
+    /// The window is full or the server is gone.
+    #[inline]
+    pub fn loan<M: Method<Service = S>>(&mut self) -> Result<Loan<'_, M, T, U>, Refusal> {
+        let core = self.core.get_mut();
+        let slot = core.take()?;
+        Ok(Loan::new(core, slot))
+    }
+
+    /// Delivers every reply that has arrived, each with its call's `U`, and returns how many. Never blocks.
+    ///
+    /// A reply is lent where it lies, after validation; its slot is free once the callback returns. Calls whose deadline
+    /// has passed, and all calls of a server that is gone, are delivered as errors.
+    ///
+    /// # Errors
+    /// [`WaitError::Disconnected`] when the server is gone and every call has been handed back.
+    #[inline(always)]
+    pub fn poll(&mut self, mut deliver: impl FnMut(U, S::Reply<'_>)) -> Result<usize, WaitError> {
+        let core = self.core.get_mut();
+        let delivered = core.deliver::<S>(&mut deliver);
+        if delivered != 0 {
+            core.calls.idle_polls = 0;
+            return Ok(delivered);
+        }
+        core.calls.idle_polls += 1;
+        if core.calls.has_unstamped() || core.calls.idle_polls >= IDLE_POLLS_PER_CHECK {
+            return core.check::<S>(&mut deliver);
+        }
+        Ok(0)
+    }
+
+    /// Delivers every event that has arrived and returns how many. Never blocks.
+    ///
+    /// # Errors
+    /// [`WaitError::Disconnected`] when the server is gone and no event is left.
+    pub fn poll_events(
+        &mut self,
+        mut deliver: impl FnMut(S::Event<'_>),
+    ) -> Result<usize, WaitError> {
+        let core = self.core.get_mut();
+        let gone = core.transport.peer_gone();
+        let mut delivered = 0;
+        while let Some(head) = core.transport.poll_arrived() {
+            let mut arrived = ReleaseArrived {
+                transport: &mut core.transport,
+                head,
+            };
+            let lies = arrived.lies();
+            match S::event(Arrived {
+                method: head.method,
+                lies,
+            }) {
+                Some(event) => {
+                    deliver(event);
+                    delivered += 1;
+                }
+                None => count(&core.tally.invalid_events),
+            }
+            drop(arrived);
+        }
+        if gone && delivered == 0 {
+            Err(WaitError::Disconnected)
+        } else {
+            Ok(delivered)
+        }
+    }
+
+    /// Waits until there is something to poll: a reply, an event, or a call whose deadline has passed. Spins first, then
+    /// sleeps. Returns false when `timeout` passes first.
+    ///
+    /// # Errors
+    /// [`WaitError::Disconnected`] when the server is gone; poll once more for what it left.
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, WaitError> {
+        let core = self.core.get_mut();
+        let start = core.transport.now();
+        let until = start.saturating_add(nanoseconds(timeout));
+        core.calls.stamp(start);
+        let due = core.calls.earliest();
+        let ready = core.sleep_until(until.min(due), |core| core.transport.ready());
+        if core.transport.peer_gone() {
+            return Err(WaitError::Disconnected);
+        }
+        if ready {
+            return Ok(true);
+        }
+        // Found by the clock: the next poll has to look at it, too.
+        core.calls.idle_polls = IDLE_POLLS_PER_CHECK;
+        Ok(core.transport.now() >= due)
+    }
+
+    /// The same calls, waiting for each reply; calls in flight stay in flight meanwhile.
+    pub fn blocking(&mut self) -> Blocking<'_, S, T, U> {
+        Blocking::new(self.core.get_mut())
+    }
+
+    /// The idempotent calls, repeated as `retry` says when they time out or are aborted.
+    pub fn retrying(&mut self, retry: Retry) -> Retrying<'_, S, T, U> {
+        Retrying::new(self.core.get_mut(), retry)
+    }
+
+    /// Gives the next call another deadline than its method's or the configuration's.
+    pub fn within(&mut self, deadline: Duration) -> &mut Self {
+        self.core.get_mut().set_next_deadline(deadline);
+        self
+    }
+
+    /// Ends every call in flight: each `U` is handed back with `Disconnected`, or with its reply if that has arrived.
+    pub fn close(mut self, mut deliver: impl FnMut(U, S::Reply<'_>)) {
+        let core = self.core.get_mut();
+        core.deliver::<S>(&mut deliver);
+        core.fail_all::<S>(&mut deliver);
+    }
+
+    /// The in-flight window: how many calls may be in flight.
+    pub fn window(&self) -> usize {
+        self.core.borrow().transport.window()
+    }
+
+    /// How many slots are not free: calls in flight, and calls that timed out and whose slot the server still holds.
+    pub fn in_flight(&self) -> usize {
+        self.core.borrow().calls.used()
+    }
+
+    /// What has been counted so far.
+    pub fn counters(&self) -> Counters {
+        {
+            let core = self.core.borrow();
+            core.tally
+                .snapshot(S::METHODS, |index| core.calls.pending(index) as u64)
+        }
+    }
+
+    /// Round-trip times, if the configuration asked for them.
+    pub fn histogram(&self) -> Option<Histogram> {
+        self.core.borrow().histogram.clone()
+    }
+
+    /// The transport, for what only it offers.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.core.get_mut().transport
+    }
+}
+
+impl<T: ClientTransport, U> Core<T, U> {
+    /// Takes a slot for a call.
+    #[inline(always)]
+    fn take(&mut self) -> Result<u16, Refusal> {
+        match self.transport.take() {
+            Some(slot) => Ok(slot),
+            None => self.no_slot(),
+        }
+    }
+
+    /// Takes a slot and fills its request.
+    #[inline(always)]
+    fn build<M: Method>(&mut self, fill: impl FnOnce(&mut M::Request)) -> Result<u16, Refusal> {
+        let slot = self.take()?;
+        let taken = Taken { core: self, slot };
+        fill(taken.core.request::<M>(slot));
+        core::mem::forget(taken);
+        Ok(slot)
+    }
+
+    /// Gives the next call another deadline.
+    fn set_next_deadline(&mut self, deadline: Duration) {
+        self.next_deadline = Some(nanoseconds(deadline));
+        self.unusual = true;
+    }
+
+    /// Tries again after collecting what asks for no callback: ended oneway requests and late replies.
+    #[cold]
+    fn no_slot(&mut self) -> Result<u16, Refusal> {
+        if self.transport.peer_gone() {
+            return Err(Refusal::Disconnected);
+        }
+        for slot in 0..self.transport.slots() as u16 {
+            if matches!(self.calls.state(slot), State::Oneway | State::Abandoned)
+                && self.transport.poll_slot(slot).is_some()
+            {
+                self.discard(slot);
+            }
+        }
+        self.transport.take().ok_or(Refusal::WouldBlock)
+    }
+
+    /// The request of a taken slot.
+    #[inline(always)]
+    fn request<M: Method>(&mut self, slot: u16) -> &mut M::Request {
+        let end = self.transport.request(slot);
+        // SAFETY: promise 1 of `ClientTransport`: there is room for the largest request before the end.
+        let start = unsafe { end.sub(const { request_room::<M>() }) };
+        // SAFETY: promise 1 of `ClientTransport`: valid, aligned and ours until the slot is sent, which takes `&mut self`. Any bytes
+        // are a `M::Request` by promise 1 of `Wire`.
+        unsafe { start.cast().as_mut() }
+    }
+
+    /// Sends a taken slot.
+    #[inline(always)]
+    fn send<M: Method>(&mut self, slot: u16, state: State, user_data: Option<U>) {
+        let overlay = M::OVERLAY && T::OVERLAYS;
+        let deadline = const { method_deadline::<M>() }.unwrap_or(self.default_deadline);
+        self.calls
+            .start::<M>(slot, state, overlay, deadline, user_data);
+        if let Some(tally) = self.tally.at(M::INDEX) {
+            count(&tally.calls);
+        }
+        if self.unusual {
+            self.before_unusual_send(slot);
+        }
+        self.transport
+            .send(slot, M::ID, size_of::<M::Request>(), overlay);
+    }
+
+    /// What a call has that most have not: a deadline of its own, or its time measured.
+    #[cold]
+    fn before_unusual_send(&mut self, slot: u16) {
+        if let Some(deadline) = self.next_deadline.take() {
+            self.calls.set_deadline(slot, deadline);
+        }
+        if self.histogram.is_some() {
+            self.calls.set_sent_at(slot, self.transport.now());
+        }
+        self.unusual = self.histogram.is_some();
+    }
+
+    /// Frees the slot of a completion that nobody waits for.
+    fn discard(&mut self, slot: u16) {
+        if self.calls.state(slot) == State::Abandoned {
+            count(&self.tally.late_replies);
+        }
+        self.calls.end(slot);
+        self.transport.release(slot);
+    }
+
+    /// Delivers what has arrived, at most one window of it, so that a peer that answers at once cannot hold the caller.
+    #[inline(always)]
+    fn deliver<S: Service>(&mut self, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
+        let mut delivered = 0;
+        let window = self.transport.window();
+        while delivered != window {
+            let Some(completion) = self.transport.poll() else {
+                break;
+            };
+            match self.calls.finish_callback(completion.slot()) {
+                Some((method, overlay, user_data)) => {
+                    self.finish::<S>(completion, method, overlay, user_data, deliver);
+                    delivered += 1;
+                }
+                None => self.pass_on(completion),
+            }
+        }
+        delivered
+    }
+
+    /// A completion that is not for the callback.
+    #[cold]
+    fn pass_on(&mut self, completion: Completion) {
+        match self.calls.state(completion.slot()) {
+            // Whoever waits for it finds it there.
+            State::Awaited => self.calls.arrived(completion),
+            _ => self.discard(completion.slot()),
+        }
+    }
+
+    /// What a completion says: the response's end and the length that the peer says, or why there is none.
+    ///
+    /// The pointer is good until the slot is released (promise 2 of `ClientTransport`).
+    #[inline(always)]
+    fn outcome(
+        &mut self,
+        completion: Completion,
+        overlay: bool,
+    ) -> Result<(NonNull<u8>, usize), Failure> {
+        if self.histogram.is_some() {
+            self.record(completion.slot());
+        }
+        if completion.status() != ReplyStatus::Ok as u16 {
+            return Err(self.failure(completion));
+        }
+        Ok((
+            self.transport.response(completion.slot(), overlay),
+            completion.value() as usize,
+        ))
+    }
+
+    #[cold]
+    fn record(&mut self, slot: u16) {
+        if let Some(histogram) = &mut self.histogram {
+            histogram.record(
+                self.transport
+                    .now()
+                    .saturating_sub(self.calls.sent_at(slot)),
+            );
+        }
+    }
+
+    #[cold]
+    fn failure(&mut self, completion: Completion) -> Failure {
+        if let Some(tally) = self.tally.at(self.calls.index(completion.slot())) {
+            count(&tally.failures);
+        }
+        Failure::Status(completion.status(), completion.value())
+    }
+
+    /// Hands a call back to the callback and frees its slot, also if the callback panics.
+    #[inline(always)]
+    fn finish<S: Service>(
+        &mut self,
+        completion: Completion,
+        method: u16,
+        overlay: bool,
+        user_data: U,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) {
+        let result = self.outcome(completion, overlay);
+        let release = Release {
+            core: self,
+            slot: completion.slot(),
+        };
+        // SAFETY: promise 2 of `ClientTransport`: aligned, and the largest response lies before it, so any of the right size does. The
+        // slot is released when `release` is dropped, after the last use of the reply.
+        let result = result.map(|(end, len)| unsafe { Lies::new(end, len) });
+        if let Some(reply) = S::reply(method, Outcome { result }) {
+            deliver(user_data, reply);
+        }
+        drop(release);
+    }
+
+    /// Looks at the clock and at the peer: expires calls, fails all of them if the server is gone.
+    #[cold]
+    fn check<S: Service>(
+        &mut self,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) -> Result<usize, WaitError> {
+        self.calls.idle_polls = 0;
+        if self.transport.peer_gone() {
+            // The server may have answered before it went: what has arrived by now is all there will be.
+            let delivered = self.deliver::<S>(deliver) + self.fail_all::<S>(deliver);
+            return if delivered == 0 {
+                Err(WaitError::Disconnected)
+            } else {
+                Ok(delivered)
+            };
+        }
+        let now = self.transport.now();
+        self.calls.stamp(now);
+        if now < self.calls.earliest() {
+            return Ok(0);
+        }
+        Ok(self.expire::<S>(now, deliver))
+    }
+
+    /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up.
+    fn expire<S: Service>(&mut self, now: u64, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
+        let mut expired = 0;
+        for slot in 0..self.transport.slots() as u16 {
+            if !self.calls.is_due(slot, now) {
+                continue;
+            }
+            // Its reply may have arrived since the poll; then it is not late.
+            if let Some(completion) = self.transport.poll_slot(slot) {
+                if let Some((method, overlay, user_data)) = self.calls.finish_callback(slot) {
+                    self.finish::<S>(completion, method, overlay, user_data, deliver);
+                }
+            } else {
+                let user_data = self.time_out(slot);
+                self.hand_back::<S>(slot, user_data, Failure::Timeout, deliver);
+            }
+            expired += 1;
+        }
+        self.calls.refresh_earliest();
+        expired
+    }
+
+    /// Marks a call as given up.
+    fn time_out(&mut self, slot: u16) -> Option<U> {
+        if let Some(tally) = self.tally.at(self.calls.index(slot)) {
+            count(&tally.timeouts);
+        }
+        self.calls.abandon(slot)
+    }
+
+    /// Hands a call back that has ended without its reply.
+    fn hand_back<S: Service>(
+        &mut self,
+        slot: u16,
+        user_data: Option<U>,
+        failure: Failure,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) {
+        let outcome = Outcome {
+            result: Err(failure),
+        };
+        if let (Some(user_data), Some(reply)) =
+            (user_data, S::reply(self.calls.method(slot), outcome))
+        {
+            deliver(user_data, reply);
+        }
+    }
+
+    /// Marks a call as lost with its server.
+    fn lose(&mut self, slot: u16) -> Option<U> {
+        if let Some(tally) = self.tally.at(self.calls.index(slot)) {
+            count(&tally.unanswered);
+        }
+        self.calls.abandon(slot)
+    }
+
+    /// Hands every call back with `Disconnected`.
+    fn fail_all<S: Service>(&mut self, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
+        let mut failed = 0;
+        for slot in 0..self.transport.slots() as u16 {
+            if self.calls.state(slot) == State::Callback {
+                let user_data = self.lose(slot);
+                self.hand_back::<S>(slot, user_data, Failure::Disconnected, deliver);
+                failed += 1;
+            }
+        }
+        failed
+    }
+
+    /// Waits for `ready`: spins for the budget, then sleeps. False if `until` comes first.
+    fn sleep_until(&mut self, until: u64, ready: impl Fn(&Self) -> bool) -> bool {
+        let mut now = self.transport.now();
+        let spin_until = until.min(now.saturating_add(self.spin));
+        loop {
+            for _ in 0..IDLE_POLLS_PER_CHECK {
+                if ready(self) {
+                    return true;
+                }
+                core::hint::spin_loop();
+            }
+            now = self.transport.now();
+            if now >= until {
+                return ready(self);
+            }
+            if self.transport.peer_gone() {
+                return true;
+            }
+            if now >= spin_until {
+                count(&self.tally.sleeps);
+                self.transport.park(until);
+            }
+        }
+    }
+}
+
+/// The deadline in a method's definition, in nanoseconds.
+const fn method_deadline<M: Method>() -> Option<u64> {
+    match M::DEADLINE {
+        Some(deadline) => Some(nanoseconds(deadline)),
+        None => None,
+    }
+}
+
+/// A duration in nanoseconds; 584 years are enough for everybody.
+const fn nanoseconds(duration: Duration) -> u64 {
+    let all = duration.as_nanos();
+    if all > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        all as u64
+    }
+}
+
+/// Frees a completed slot.
+struct Release<'a, T: ClientTransport, U> {
+    core: &'a mut Core<T, U>,
+    slot: u16,
+}
+
+impl<T: ClientTransport, U> Drop for Release<'_, T, U> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.core.transport.release(self.slot);
+    }
+}
+
+/// Gives a slot back if filling its request panics.
+struct Taken<'a, T: ClientTransport, U> {
+    core: &'a mut Core<T, U>,
+    slot: u16,
+}
+
+impl<T: ClientTransport, U> Drop for Taken<'_, T, U> {
+    fn drop(&mut self) {
+        self.core.transport.give_back(self.slot);
+    }
+}
+
+/// Frees an arrived event when its callback returns or panics.
+struct ReleaseArrived<'a, T: ClientTransport> {
+    transport: &'a mut T,
+    head: crate::transport::ArrivedHead,
+}
+
+impl<T: ClientTransport> ReleaseArrived<'_, T> {
+    fn lies(&mut self) -> Lies<'_> {
+        let end = self.transport.arrived_bytes(&self.head);
+        // SAFETY: promise 3 of `ClientTransport`: aligned, room for the largest event before it, valid until released, which happens
+        // when `self`, borrowed here, is dropped.
+        unsafe { Lies::new(end, self.head.len) }
+    }
+}
+
+impl<T: ClientTransport> Drop for ReleaseArrived<'_, T> {
+    fn drop(&mut self) {
+        self.transport.release_arrived(self.head);
+    }
+}
+
+impl<S: Service, T: ClientTransport, U> fmt::Debug for Client<S, T, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", S::NAME)
+    }
+}

@@ -1,0 +1,284 @@
+//! The typed server: receiving, answering now or later, events.
+
+mod call;
+mod token;
+
+use core::fmt;
+use core::ptr::NonNull;
+use core::time::Duration;
+
+pub use call::{Call, Incoming, Opened, ReplyLoan};
+pub use token::Token;
+
+use crate::config::ServerConfig;
+use crate::counters::{Counters, Tally, count};
+use crate::error::{AttachError, EmitError, ReplyError, TokenError, WaitError};
+use crate::service::{Lies, Method, Service, request_room};
+use crate::transport::{Bind, ClientId, ServerTransport};
+use crate::wire::{ToWire, Wire};
+
+/// A server of service `S` over transport `T`.
+///
+/// Generated servers deref to this one. The caller owns the loop: `recv` for one request at a time, or the generated
+/// `serve` and `poll` with a handler. `Send`, never `Sync`.
+pub struct Server<S: Service, T: ServerTransport> {
+    core: Core<T>,
+    spin: u64,
+    service: core::marker::PhantomData<fn() -> S>,
+}
+
+/// What a held request needs of its server.
+pub(crate) struct Core<T> {
+    pub(crate) transport: T,
+    pub(crate) tally: Tally,
+}
+
+/// Polls that find nothing between two looks at the clock.
+const IDLE_POLLS_PER_CHECK: u32 = 16;
+
+impl<S: Service, T: ServerTransport> Server<S, T> {
+    /// A server over a transport.
+    pub fn over(transport: T, config: &ServerConfig) -> Self {
+        let spin = S::TUNING.spin.unwrap_or(config.spin);
+        Self {
+            core: Core {
+                transport,
+                tally: Tally::new(S::METHODS),
+            },
+            spin: spin.as_nanos().min(u128::from(u64::MAX)) as u64,
+            service: core::marker::PhantomData,
+        }
+    }
+
+    /// Serves at `address`.
+    ///
+    /// # Errors
+    /// The name is in use, or the operating system refused.
+    pub fn bind(address: &str, config: &ServerConfig) -> Result<Self, AttachError>
+    where
+        T: Bind,
+    {
+        Ok(Self::over(T::bind(address, config)?, config))
+    }
+
+    /// The next request, if one has arrived. Never blocks.
+    ///
+    /// Requests that are not valid, or whose method is not known, are answered with an error here and not seen by the
+    /// caller. The request lies in its slot, which is not used again until the call, or the token made of it, is answered.
+    ///
+    /// # Errors
+    /// [`WaitError::Disconnected`] when every client is gone and none can connect any more, or the server was told to stop.
+    #[inline(always)]
+    pub fn recv(&mut self) -> Result<Option<S::Request<'_, T>>, WaitError> {
+        loop {
+            let Some(ticket) = self.core.transport.poll() else {
+                return if self.core.transport.finished() {
+                    Err(WaitError::Disconnected)
+                } else {
+                    Ok(None)
+                };
+            };
+            let core: *const Core<T> = &self.core;
+            // SAFETY: a field of `self`, which stays borrowed for as long as the result lives. Where there is no result the reference
+            // is dead before `self` is used again; the borrow checker cannot see that of a conditional return.
+            let core = unsafe { &*core };
+            // SAFETY: from `poll` of this transport just now.
+            let incoming = unsafe { Incoming::new(core, ticket) };
+            if let Some(request) = S::request(incoming) {
+                return Ok(Some(request));
+            }
+        }
+    }
+
+    /// Answers a request that was put off.
+    ///
+    /// # Errors
+    /// [`TokenError::Foreign`] hands a token of another server back; [`TokenError::Disconnected`] says that the client is gone.
+    pub fn reply<M: Method<Service = S>>(
+        &mut self,
+        token: Token<M, T>,
+        response: impl ToWire<M::Response>,
+    ) -> Result<(), TokenError<Token<M, T>>> {
+        self.finish(token, Ok(response))
+    }
+
+    /// Answers a request that was put off with an error of its `throws`.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    pub fn fail<M: Method<Service = S>>(
+        &mut self,
+        token: Token<M, T>,
+        error: M::Error,
+    ) -> Result<(), TokenError<Token<M, T>>> {
+        self.finish(token, Err::<M::Response, _>(error))
+    }
+
+    /// Answers a request that was put off with a result.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    pub fn finish<M: Method<Service = S>>(
+        &mut self,
+        token: Token<M, T>,
+        result: Result<impl ToWire<M::Response>, M::Error>,
+    ) -> Result<(), TokenError<Token<M, T>>> {
+        if token.server() != self.core.transport.id() {
+            return Err(TokenError::Foreign(token));
+        }
+        if let Some(tally) = self.core.tally.at(M::INDEX) {
+            tally.unanswered.set(tally.unanswered.get() - 1);
+        }
+        self.core.count_reply::<M>(result.is_err());
+        token
+            .answer(result)
+            .map_err(|ReplyError::Disconnected| TokenError::Disconnected)
+    }
+
+    /// Waits until a request may have arrived: spins first, then sleeps. Returns false when `timeout` passes first.
+    ///
+    /// # Errors
+    /// [`WaitError::Disconnected`] when every client is gone and none can connect any more, or the server was told to stop.
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, WaitError> {
+        let transport = &mut self.core.transport;
+        let start = transport.now();
+        let until = start.saturating_add(timeout.as_nanos().min(u128::from(u64::MAX)) as u64);
+        let spin_until = until.min(start.saturating_add(self.spin));
+        loop {
+            for _ in 0..IDLE_POLLS_PER_CHECK {
+                if transport.ready() {
+                    return Ok(true);
+                }
+                core::hint::spin_loop();
+            }
+            if transport.finished() {
+                return if transport.ready() {
+                    Ok(true)
+                } else {
+                    Err(WaitError::Disconnected)
+                };
+            }
+            let now = transport.now();
+            if now >= until {
+                return Ok(false);
+            }
+            if now >= spin_until {
+                count(&self.core.tally.sleeps);
+                transport.park(until);
+            }
+        }
+    }
+
+    /// Sends an event.
+    ///
+    /// # Errors
+    /// [`EmitError::WouldBlock`] for clients whose event window is full, [`EmitError::Disconnected`] for one that is gone.
+    pub fn emit<M: Method<Service = S>>(
+        &mut self,
+        to: Audience,
+        fill: impl Fn(&mut M::Request),
+    ) -> Result<usize, EmitError> {
+        let sent =
+            self.core
+                .transport
+                .emit(to, M::ID, size_of::<M::Request>(), &mut |end: NonNull<
+                    u8,
+                >| {
+                    // SAFETY: the transport lends the largest event before the end, which is aligned to 8, for the time of this closure.
+                    let mut place =
+                        unsafe { end.sub(const { request_room::<M>() }) }.cast::<M::Request>();
+                    // SAFETY: as above; any bytes are a `M::Request`.
+                    fill(unsafe { place.as_mut() });
+                });
+        let (Ok(delivered) | Err(EmitError::WouldBlock { delivered, .. })) = sent else {
+            return sent;
+        };
+        if let Some(tally) = self.core.tally.at(M::INDEX) {
+            tally.calls.set(tally.calls.get() + delivered as u64);
+        }
+        sent
+    }
+
+    /// The clients that are connected.
+    pub fn clients(&self) -> alloc::vec::Vec<ClientId> {
+        let mut clients = alloc::vec::Vec::new();
+        self.core
+            .transport
+            .clients(&mut |client| clients.push(client));
+        clients
+    }
+
+    /// True if every client is gone and none can connect any more, or the server was told to stop.
+    pub fn finished(&self) -> bool {
+        self.core.transport.finished()
+    }
+
+    /// What has been counted so far.
+    pub fn counters(&self) -> Counters {
+        self.core.tally.snapshot(S::METHODS, |_| 0)
+    }
+
+    /// The transport, for what only it offers.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.core.transport
+    }
+}
+
+impl<T> Core<T> {
+    #[inline(always)]
+    pub(crate) fn count_call<M: Method>(&self) {
+        if let Some(tally) = self.tally.at(M::INDEX) {
+            count(&tally.calls);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_reply<M: Method>(&self, failure: bool) {
+        if failure && let Some(tally) = self.tally.at(M::INDEX) {
+            count(&tally.failures);
+        }
+    }
+}
+
+/// Whom an event is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Every connected client.
+    All,
+    /// One client.
+    One(ClientId),
+}
+
+impl From<ClientId> for Audience {
+    fn from(client: ClientId) -> Self {
+        Self::One(client)
+    }
+}
+
+/// An event that arrived at a client, before its type is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived<'a> {
+    pub(crate) method: u16,
+    pub(crate) lies: Lies<'a>,
+}
+
+impl<'a> Arrived<'a> {
+    /// Its number.
+    pub fn method(&self) -> u16 {
+        self.method
+    }
+
+    /// As the arguments of an event, checked; `None` if they are not valid.
+    pub fn open<M: Method>(self) -> Option<&'a M::Request> {
+        let event = self
+            .lies
+            .read::<M::Request>(const { request_room::<M>() })?;
+        event.validate().is_ok().then_some(event)
+    }
+}
+
+impl<S: Service, T: ServerTransport> fmt::Debug for Server<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", S::NAME)
+    }
+}

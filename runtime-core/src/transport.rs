@@ -1,0 +1,356 @@
+//! What a backend provides: slots that travel. Everything typed is built on these two traits.
+//!
+//! A transport moves bytes of known size between numbered slots and knows no method. It names the place of a message by
+//! the place's *end*: the typed layer, which knows the size, puts the message right before it. So the last cache line that a
+//! writer fills is always the one that the reader watches, whatever the size. The typed
+//! [`Client`](crate::Client) and [`Server`](crate::Server) own the meaning: user data, deadlines, correlation, validation.
+
+use core::fmt;
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+use core::task::Waker;
+
+use crate::config::{ClientConfig, ServerConfig};
+use crate::error::{AttachError, CallError, EmitError, ReplyError, ServiceError};
+use crate::info::Invalid;
+use crate::server::Audience;
+use crate::service::Method;
+use crate::wire::Wire;
+
+/// The client's end of a connection.
+///
+/// # Safety
+/// 1. A pointer from [`request`](Self::request) is aligned to 8, and the largest request of the service before it is valid for
+///    writes and not accessed by anyone else, from [`take`](Self::take) of the slot to [`send`](Self::send) or
+///    [`give_back`](Self::give_back).
+/// 2. A pointer from [`response`](Self::response) is aligned to 8, and the largest response before it is valid for reads and not
+///    written by an honest peer, from the slot's [`Completion`] to its [`release`](Self::release).
+/// 3. [`arrived_bytes`](Self::arrived_bytes) likewise, from the event's arrival to [`release_arrived`](Self::release_arrived).
+/// 4. No slot is handed out by `take` while it is taken, in flight, or completed and not released.
+/// 5. Every slot number handed out is below [`slots`](Self::slots).
+pub unsafe trait ClientTransport: fmt::Debug {
+    /// True if a reply may overwrite its request where [`Method::OVERLAY`] allows it.
+    const OVERLAYS: bool;
+
+    /// How many slots may be in flight.
+    fn window(&self) -> usize;
+
+    /// One more than the greatest slot number.
+    fn slots(&self) -> usize;
+
+    /// Nanoseconds on a clock that never goes back.
+    fn now(&self) -> u64;
+
+    /// Takes a free slot; `None` if the window is full. At most one slot is taken and not sent at a time.
+    fn take(&mut self) -> Option<u16>;
+
+    /// Returns a taken slot unsent.
+    fn give_back(&mut self, slot: u16);
+
+    /// The end of the request of a taken slot.
+    fn request(&mut self, slot: u16) -> NonNull<u8>;
+
+    /// Sends a taken slot.
+    fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool);
+
+    /// The next slot whose reply has arrived, in any order.
+    fn poll(&mut self) -> Option<Completion>;
+
+    /// This slot, if its reply has arrived.
+    fn poll_slot(&mut self, slot: u16) -> Option<Completion>;
+
+    /// True if [`poll_slot`](Self::poll_slot) would find the reply.
+    fn slot_ready(&self, slot: u16) -> bool;
+
+    /// The end of the response of a completed slot.
+    fn response(&self, slot: u16, overlay: bool) -> NonNull<u8>;
+
+    /// Frees a completed slot.
+    fn release(&mut self, slot: u16);
+
+    /// The oldest event that has arrived and was not released.
+    fn poll_arrived(&mut self) -> Option<ArrivedHead>;
+
+    /// The end of the arguments of an arrived event.
+    fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8>;
+
+    /// Frees an arrived event.
+    fn release_arrived(&mut self, head: ArrivedHead);
+
+    /// True once the server is gone: nothing will arrive beyond what has.
+    fn peer_gone(&self) -> bool;
+
+    /// True if [`poll`](Self::poll) or [`poll_arrived`](Self::poll_arrived) would find something, or the server is gone.
+    fn ready(&self) -> bool;
+
+    /// Sleeps until [`ready`](Self::ready) or the time `until`; may wake early. The caller has stopped spinning.
+    fn park(&mut self, until: u64);
+
+    /// Arranges that `waker` is woken once when something is [`ready`](Self::ready); the last one registered counts.
+    fn register(&mut self, waker: &Waker);
+
+    /// Arranges that `waker` is woken at the time `until`, whatever happens.
+    fn wake_at(&self, until: u64, waker: &Waker);
+}
+
+/// A slot whose reply has arrived: slot, status and value, in one register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion(NonZeroU64);
+
+impl Completion {
+    /// Set in every value, so that `Option` needs no room.
+    const SOME: u64 = 1 << 15;
+
+    /// What became of `slot`, which is below 2^15; numbers of status that are not known are errors, see [`ReplyStatus`].
+    /// `value` is the length of the response, the error's number, or the packed finding, by status.
+    #[inline(always)]
+    pub const fn new(slot: u16, status: u16, value: u32) -> Self {
+        let bits = Self::SOME | (slot as u64) | (status as u64) << 16 | (value as u64) << 32;
+        match NonZeroU64::new(bits) {
+            Some(bits) => Self(bits),
+            None => unreachable!(),
+        }
+    }
+
+    /// The slot.
+    #[inline(always)]
+    pub const fn slot(self) -> u16 {
+        (self.0.get() & (Self::SOME - 1)) as u16
+    }
+
+    /// The status.
+    #[inline(always)]
+    pub const fn status(self) -> u16 {
+        (self.0.get() >> 16) as u16
+    }
+
+    /// The value.
+    #[inline(always)]
+    pub const fn value(self) -> u32 {
+        (self.0.get() >> 32) as u32
+    }
+}
+
+/// The status numbers of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum ReplyStatus {
+    /// The response follows; the value is its length.
+    Ok = 0,
+    /// The service refused; the value is the error's number.
+    Service = 1,
+    /// The server dropped the request.
+    Aborted = 2,
+    /// The server does not know the method.
+    Unimplemented = 3,
+    /// The request failed its validation; the value says where.
+    Invalid = 4,
+}
+
+/// An event that has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArrivedHead {
+    /// Its slot.
+    pub slot: u16,
+    /// Its number.
+    pub method: u16,
+    /// Length of its arguments.
+    pub len: usize,
+}
+
+/// Why there is no response, before the type of the error is known.
+#[derive(Clone, Copy, Debug)]
+pub enum Failure {
+    /// The deadline passed.
+    Timeout,
+    /// The server is gone.
+    Disconnected,
+    /// The server said so, with this status and value.
+    Status(u16, u32),
+}
+
+impl Failure {
+    /// As the error of a method.
+    #[cold]
+    pub(crate) fn as_error<M: Method>(self) -> CallError<M::Error> {
+        match self {
+            Self::Timeout => CallError::Timeout,
+            Self::Disconnected => CallError::Disconnected {
+                maybe_executed: true,
+            },
+            Self::Status(status, value) => {
+                if status == ReplyStatus::Service as u16 && M::THROWS {
+                    CallError::Service(M::Error::from_code(value))
+                } else if status == ReplyStatus::Unimplemented as u16 {
+                    CallError::Unimplemented
+                } else if status == ReplyStatus::Invalid as u16 {
+                    CallError::InvalidData(Invalid::reported(M::Request::INFO, value))
+                } else {
+                    CallError::Aborted
+                }
+            }
+        }
+    }
+}
+
+/// A connected client, by number; numbers are not used again while the server lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// A request that a server holds: what its transport needs to find it again.
+///
+/// Values come only from [`ServerTransport::poll`]; each stands for the sole right to answer that request.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "it is the length of a message, which is never the question"
+)]
+pub trait Ticket: Copy + Send {
+    /// The number of the method.
+    fn method(&self) -> u16;
+
+    /// Length of the request in bytes, as the peer says.
+    fn len(&self) -> usize;
+}
+
+/// The server's end of all its connections.
+///
+/// # Safety
+/// For a ticket that came from [`poll`](Self::poll) of the same transport and was not yet answered:
+/// 1. [`request`](Self::request) is aligned to 8, and the largest request of the service before it is valid for reads and not
+///    written by an honest peer.
+/// 2. [`response`](Self::response) is aligned to 8, and the largest response that goes there is valid for writes before it and not
+///    accessed by anyone else. With `overlay` it may be the memory of the request.
+/// 3. Both hold after the client is gone, while the transport is not used by `&mut` or a [`Keep`](Self::Keep) of the ticket lives.
+/// 4. `poll` gives no second ticket for the slot.
+pub unsafe trait ServerTransport: fmt::Debug {
+    /// True if a reply may overwrite its request where [`Method::OVERLAY`] allows it.
+    const OVERLAYS: bool;
+
+    /// Names a request that is held.
+    type Ticket: Ticket;
+
+    /// Keeps the memory of a held request alive and can answer it, on any thread.
+    type Keep: Send;
+
+    /// Distinguishes this server from every other one in the process.
+    fn id(&self) -> u64;
+
+    /// Nanoseconds on a clock that never goes back.
+    fn now(&self) -> u64;
+
+    /// The next request, if there is one.
+    fn poll(&mut self) -> Option<Self::Ticket>;
+
+    /// The end of the request.
+    ///
+    /// # Safety
+    /// 1. The ticket came from `poll` of this transport and is unanswered, and there was no `&mut self` since.
+    unsafe fn request(&self, ticket: &Self::Ticket) -> NonNull<u8>;
+
+    /// The end of the response that is to be built.
+    ///
+    /// # Safety
+    /// 1. As for [`request`](Self::request).
+    unsafe fn response(&self, ticket: &Self::Ticket, overlay: bool) -> NonNull<u8>;
+
+    /// Answers a request, or for a oneway request frees its slot.
+    ///
+    /// # Safety
+    /// 1. As for [`request`](Self::request).
+    ///
+    /// # Errors
+    /// The client is gone.
+    unsafe fn reply(
+        &self,
+        ticket: Self::Ticket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError>;
+
+    /// What lets the request be held longer than this borrow of the transport.
+    ///
+    /// # Safety
+    /// 1. As for [`request`](Self::request).
+    unsafe fn keep(&self, ticket: &Self::Ticket) -> Self::Keep;
+
+    /// The end of the request of a kept ticket.
+    ///
+    /// # Safety
+    /// 1. `keep` was made for this ticket, which is unanswered.
+    unsafe fn kept_request(keep: &Self::Keep, ticket: &Self::Ticket) -> NonNull<u8>;
+
+    /// The end of the response of a kept ticket.
+    ///
+    /// # Safety
+    /// 1. As for [`kept_request`](Self::kept_request).
+    unsafe fn kept_response(keep: &Self::Keep, ticket: &Self::Ticket, overlay: bool)
+    -> NonNull<u8>;
+
+    /// Answers a kept ticket.
+    ///
+    /// # Safety
+    /// 1. As for [`kept_request`](Self::kept_request).
+    ///
+    /// # Errors
+    /// The client is gone.
+    unsafe fn kept_reply(
+        keep: &Self::Keep,
+        ticket: Self::Ticket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError>;
+
+    /// Who sent a request.
+    ///
+    /// # Safety
+    /// 1. As for [`request`](Self::request).
+    unsafe fn client(&self, ticket: &Self::Ticket) -> ClientId;
+
+    /// Calls `visit` with every connected client.
+    fn clients(&self, visit: &mut dyn FnMut(ClientId));
+
+    /// Sends an event of `len` bytes, which `fill` writes before each end that it is given: aligned to 8, with room for the
+    /// largest event. Returns how many clients it left for.
+    ///
+    /// # Errors
+    /// The window of some clients is full, or the one client is gone.
+    fn emit(
+        &mut self,
+        to: Audience,
+        method: u16,
+        len: usize,
+        fill: &mut dyn FnMut(NonNull<u8>),
+    ) -> Result<usize, EmitError>;
+
+    /// True if [`poll`](Self::poll) may find something.
+    fn ready(&self) -> bool;
+
+    /// True if no client is connected and none can connect any more, or the server was told to stop.
+    fn finished(&self) -> bool;
+
+    /// Sleeps until [`ready`](Self::ready), [`finished`](Self::finished) or the time `until`; may wake early.
+    fn park(&mut self, until: u64);
+
+    /// Arranges that `waker` is woken once when something is [`ready`](Self::ready); the last one registered counts.
+    fn register(&mut self, waker: &Waker);
+}
+
+/// A client transport that can be reached by name.
+pub trait Connect: ClientTransport + Sized {
+    /// Connects to the server at `address`.
+    ///
+    /// # Errors
+    /// Why it could not.
+    fn connect(address: &str, config: &ClientConfig) -> Result<Self, AttachError>;
+}
+
+/// A server transport that can be given a name.
+pub trait Bind: ServerTransport + Sized {
+    /// Serves at `address`.
+    ///
+    /// # Errors
+    /// Why it could not.
+    fn bind(address: &str, config: &ServerConfig) -> Result<Self, AttachError>;
+}
