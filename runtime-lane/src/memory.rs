@@ -1,0 +1,112 @@
+//! Where a lane's slots lie, and how its sleepers are woken: what a backend provides.
+
+use core::ptr::NonNull;
+
+use runtime_core::{Service, SlotShape};
+
+use crate::barrier::BarrierScope;
+use crate::control::Control;
+use crate::sync::AtomicU64;
+use crate::word::Word;
+
+/// A part of a lane's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// The request of a slot.
+    Request,
+    /// The response of a slot whose reply does not overwrite the request.
+    Response,
+    /// An event.
+    Event,
+}
+
+/// Counts and sizes of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Calls that may be in flight: a power of two from 2 to 4,096.
+    pub window: usize,
+    /// Events that may wait: a power of two from 2 to 4,096, or 0.
+    pub events: usize,
+    /// Sizes of the areas.
+    pub shape: SlotShape,
+}
+
+impl Geometry {
+    /// The largest window.
+    pub const MAX_WINDOW: usize = 4096;
+
+    /// The geometry for a service; `None` if a count is not a power of two from 2 to 4,096.
+    pub fn of<S: Service>(window: usize, events: usize) -> Option<Self> {
+        let fits =
+            |count: usize| count.is_power_of_two() && (2..=Self::MAX_WINDOW).contains(&count);
+        let events = if S::SHAPE.event_area == 0 { 0 } else { events };
+        (fits(window) && (events == 0 || fits(events))).then_some(Self {
+            window,
+            events,
+            shape: S::SHAPE,
+        })
+    }
+
+    /// Slots there are: one more than may be in flight, so that a request can always name the slot of the next one.
+    pub const fn slots(&self) -> usize {
+        self.window + 1
+    }
+
+    /// Bytes of the request areas.
+    pub const fn request_bytes(&self) -> usize {
+        self.slots() * self.shape.request_area
+    }
+
+    /// Bytes of the response areas.
+    pub const fn response_bytes(&self) -> usize {
+        self.slots() * self.shape.response_area
+    }
+
+    /// Bytes of the event areas.
+    pub const fn event_bytes(&self) -> usize {
+        self.events * self.shape.event_area
+    }
+}
+
+const _: () = assert!(Geometry::MAX_WINDOW < Word::MAX_SLOTS);
+
+/// A handle on the memory of one lane, and the way to wake either side. Clones share the memory and keep it alive.
+///
+/// # Safety
+/// 1. [`word`](Self::word) and [`end`](Self::end) are valid while the value or a clone lives, for each slot below
+///    [`Geometry::slots`] (for [`Area::Event`]: below [`Geometry::events`]); the end for the area's size less
+///    [`SlotShape::WORD`] before it, aligned to 8.
+/// 2. No two areas overlap, and nobody but the two ends of the lane accesses them.
+/// 3. All of it was zero before either end was made.
+/// 4. [`geometry`](Self::geometry) is always the same, and its shape is that of the service at both ends.
+pub unsafe trait Memory: Clone + Send + Sync + 'static {
+    /// Whose threads the two sides are.
+    const SCOPE: BarrierScope;
+
+    /// False if each side may write only its own areas, so that a reply never overwrites its request.
+    const OVERLAYS: bool;
+
+    /// False if every reply overwrites its request, so that there is no response area.
+    const SPLITS: bool;
+
+    /// Counts and sizes.
+    fn geometry(&self) -> &Geometry;
+
+    /// The word of an area.
+    fn word(&self, area: Area, slot: usize) -> &AtomicU64;
+
+    /// The end of the body of an area.
+    fn end(&self, area: Area, slot: usize) -> NonNull<u8>;
+
+    /// The control block.
+    fn control(&self) -> &Control;
+
+    /// True if both sides have prepared for asymmetric barriers.
+    fn asymmetric(&self) -> bool;
+
+    /// Wakes the server, which has stopped polling this lane.
+    fn wake_server(&self);
+
+    /// Wakes the client, which sleeps.
+    fn wake_client(&self);
+}

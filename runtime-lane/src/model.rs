@@ -1,0 +1,299 @@
+//! The lane under loom: every interleaving of two threads over a window of two slots.
+//!
+//! What loom cannot see: it does not model store buffering of Relaxed loads beyond the C11 rules it implements, and
+//! the membarrier path is replaced by the fence on both sides, which is what the kernel's barrier stands for. Run with
+//! `RUSTFLAGS="--cfg loom" cargo test -p runtime-lane --release`.
+
+use core::ptr::NonNull;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc as LoomArc;
+use loom::sync::Notify;
+use loom::thread;
+use runtime_core::{ClientId, ReplyStatus, SlotShape, Ticket};
+
+use crate::sync::AtomicU64;
+use crate::{Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane};
+
+/// Words that loom watches, and a cell a body: taking its end counts as an access to it, so an access that no word orders
+/// after the other side's is reported.
+#[derive(Clone)]
+struct Watched(LoomArc<Shared>);
+
+struct Shared {
+    geometry: Geometry,
+    words: Vec<AtomicU64>,
+    bodies: Vec<UnsafeCell<[u64; 16]>>,
+    control: Control,
+    server: Notify,
+    client: Notify,
+}
+
+// SAFETY: the cells are the areas' bodies, which the two sides hand over by the words; that they do is what loom checks.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+const WINDOW: usize = 2;
+const EVENTS: usize = 2;
+const AREAS: usize = 2 * (WINDOW + 1) + EVENTS;
+
+impl Watched {
+    fn new() -> Self {
+        let shape = SlotShape {
+            request_area: 64,
+            response_area: 64,
+            event_area: 64,
+        };
+        Self(LoomArc::new(Shared {
+            geometry: Geometry {
+                window: WINDOW,
+                events: EVENTS,
+                shape,
+            },
+            words: (0..AREAS).map(|_| AtomicU64::new(0)).collect(),
+            bodies: (0..AREAS).map(|_| UnsafeCell::new([0; 16])).collect(),
+            control: Control::default(),
+            server: Notify::new(),
+            client: Notify::new(),
+        }))
+    }
+
+    fn index(area: Area, slot: usize) -> usize {
+        match area {
+            Area::Request => slot,
+            Area::Response => WINDOW + 1 + slot,
+            Area::Event => 2 * (WINDOW + 1) + slot,
+        }
+    }
+}
+
+// SAFETY: words and bodies are kept for as long as a clone lives; each area has its own; a body's end has 128 bytes before it.
+unsafe impl Memory for Watched {
+    const SCOPE: BarrierScope = BarrierScope::Process;
+    const OVERLAYS: bool = true;
+    const SPLITS: bool = true;
+
+    fn geometry(&self) -> &Geometry {
+        &self.0.geometry
+    }
+
+    fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
+        &self.0.words[Self::index(area, slot)]
+    }
+
+    fn end(&self, area: Area, slot: usize) -> NonNull<u8> {
+        let end =
+            self.0.bodies[Self::index(area, slot)].with_mut(|body| body.wrapping_add(1).cast());
+        NonNull::new(end).expect("the end of a cell is not null")
+    }
+
+    fn control(&self) -> &Control {
+        &self.0.control
+    }
+
+    fn asymmetric(&self) -> bool {
+        false
+    }
+
+    fn wake_server(&self) {
+        self.0.server.notify();
+    }
+
+    fn wake_client(&self) {
+        self.0.client.notify();
+    }
+}
+
+/// Writes a word before an end.
+fn put(end: NonNull<u8>, value: u64) {
+    // SAFETY: the end of 16 words.
+    unsafe { end.cast::<u64>().sub(1).write(value) };
+}
+
+/// Reads the word before an end.
+fn get(end: NonNull<u8>) -> u64 {
+    // SAFETY: the end of 16 words.
+    unsafe { end.cast::<u64>().sub(1).read() }
+}
+
+/// Runs a model with a bound on pre-emptions: three find every bug that was ever seen in such protocols, and keep a run short.
+fn model(test: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(test);
+}
+
+fn ends() -> (ClientEnd<Watched>, LaneSet<Watched>, Watched) {
+    let memory = Watched::new();
+    let mut lanes = LaneSet::default();
+    lanes.add(ServerLane::new(memory.clone(), ClientId(1)));
+    (ClientEnd::new(memory.clone()), lanes, memory)
+}
+
+fn send(client: &mut ClientEnd<Watched>, value: u64, overlay: bool) {
+    let slot = client.take().expect("the window is not full");
+    put(client.request(slot), value);
+    client.send(slot, 1, 8, overlay);
+}
+
+/// Answers as many requests, each with its value and a hundred.
+fn answer(lanes: &mut LaneSet<Watched>, count: usize, overlay: bool) {
+    let mut answered = 0;
+    while answered < count {
+        let Some(ticket) = lanes.poll() else {
+            thread::yield_now();
+            continue;
+        };
+        assert_eq!(ticket.method(), 1);
+        // SAFETY: the set is not changed while the ticket is in use.
+        let lane = unsafe { ticket.lane() };
+        let value = get(lane.request(&ticket));
+        put(lane.response(&ticket, overlay), value + 100);
+        lane.reply(ticket, overlay, ReplyStatus::Ok, 8)
+            .expect("the client lives");
+        answered += 1;
+    }
+}
+
+fn receive(client: &mut ClientEnd<Watched>, overlay: bool) -> u64 {
+    loop {
+        if let Some(completion) = client.poll() {
+            let value = get(client.response(completion.slot(), overlay));
+            client.release(completion.slot());
+            return value;
+        }
+        thread::yield_now();
+    }
+}
+
+fn calls(overlay: bool) {
+    model(move || {
+        let (mut client, mut lanes, _memory) = ends();
+        let server = thread::spawn(move || {
+            answer(&mut lanes, 2, overlay);
+            lanes
+        });
+        send(&mut client, 1, overlay);
+        assert_eq!(receive(&mut client, overlay), 101);
+        send(&mut client, 2, overlay);
+        assert_eq!(receive(&mut client, overlay), 102);
+        server.join().expect("the server ends");
+    });
+}
+
+#[test]
+fn calls_one_after_the_other_in_their_own_lines() {
+    calls(true);
+}
+
+#[test]
+fn calls_one_after_the_other_with_split_replies() {
+    calls(false);
+}
+
+#[test]
+fn two_calls_in_flight() {
+    model(|| {
+        let (mut client, mut lanes, _memory) = ends();
+        let server = thread::spawn(move || {
+            answer(&mut lanes, 2, true);
+            lanes
+        });
+        send(&mut client, 1, true);
+        send(&mut client, 2, true);
+        assert!(client.take().is_none(), "the window is two");
+        assert_eq!(receive(&mut client, true), 101);
+        assert_eq!(receive(&mut client, true), 102);
+        server.join().expect("the server ends");
+    });
+}
+
+#[test]
+fn a_sleeping_server_is_woken() {
+    model(|| {
+        let (mut client, mut lanes, memory) = ends();
+        let server = thread::spawn(move || {
+            loop {
+                if let Some(ticket) = lanes.poll() {
+                    // SAFETY: the set is not changed while the ticket is in use.
+                    let lane = unsafe { ticket.lane() };
+                    lane.reply(ticket, true, ReplyStatus::Ok, 0)
+                        .expect("the client lives");
+                    return lanes;
+                }
+                // A lost wake-up is a deadlock here, which loom reports.
+                if !lanes.announce_sleep() {
+                    memory.0.server.wait();
+                }
+                lanes.end_sleep();
+            }
+        });
+        send(&mut client, 1, true);
+        server.join().expect("the server ends");
+    });
+}
+
+#[test]
+fn a_sleeping_client_is_woken() {
+    model(|| {
+        let (mut client, mut lanes, memory) = ends();
+        send(&mut client, 1, false);
+        let server = thread::spawn(move || {
+            answer(&mut lanes, 1, false);
+            lanes
+        });
+        while client.poll().is_none() {
+            client.announce_sleep();
+            if !client.any_ready() {
+                memory.0.client.wait();
+            }
+            client.end_sleep();
+        }
+        server.join().expect("the server ends");
+    });
+}
+
+#[test]
+fn a_reply_sent_before_the_server_went_is_seen() {
+    model(|| {
+        let (mut client, mut lanes, memory) = ends();
+        send(&mut client, 1, true);
+        let server = thread::spawn(move || {
+            answer(&mut lanes, 1, true);
+            drop(lanes);
+        });
+        while !memory.control().server_is_gone() {
+            thread::yield_now();
+        }
+        assert!(client.poll().is_some(), "the reply came before the end");
+        server.join().expect("the server ends");
+    });
+}
+
+#[test]
+fn events_are_handed_over() {
+    model(|| {
+        let (mut client, lanes, _memory) = ends();
+        let server = thread::spawn(move || {
+            let lane = std::sync::Arc::clone(lanes.iter().next().expect("there is a lane"));
+            for value in 0..3 {
+                while lane.emit(1, 8, &mut |end| put(end, value)).is_err() {
+                    thread::yield_now();
+                }
+            }
+            lanes
+        });
+        for value in 0..3 {
+            let head = loop {
+                if let Some(head) = client.poll_event() {
+                    break head;
+                }
+                thread::yield_now();
+            };
+            assert_eq!(get(client.event_bytes(&head)), value);
+            client.release_event();
+        }
+        server.join().expect("the server ends");
+    });
+}
