@@ -1,0 +1,191 @@
+//! The client's transport.
+
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use runtime_core::{
+    ArrivedHead, AttachError, ClientConfig, ClientTransport, Completion, Connect, Service,
+};
+use runtime_lane::{ClientEnd, Memory};
+
+use crate::memory::HeapMemory;
+use crate::sleeper::Sleeper;
+use crate::{clock, registry, timer};
+
+/// A client's end of an in-process lane.
+pub struct Client<S: Service> {
+    end: ClientEnd<HeapMemory<S>>,
+    sleeper: Sleeper,
+    #[cfg(target_os = "linux")]
+    pollable: Option<crate::Pollable>,
+}
+
+impl<S: Service> Client<S> {
+    pub(crate) fn new(memory: HeapMemory<S>) -> Self {
+        Self {
+            end: ClientEnd::new(memory),
+            sleeper: Sleeper::default(),
+            #[cfg(target_os = "linux")]
+            pollable: None,
+        }
+    }
+
+    fn memory(&self) -> &HeapMemory<S> {
+        self.end.memory()
+    }
+
+    /// A file descriptor that becomes readable when there is something to poll; see [`Pollable`](crate::Pollable).
+    ///
+    /// # Errors
+    /// The operating system has no more descriptors.
+    #[cfg(target_os = "linux")]
+    pub fn pollable(&mut self) -> std::io::Result<crate::Pollable> {
+        if self.pollable.is_none() {
+            self.pollable = Some(crate::Pollable::new()?);
+        }
+        match &self.pollable {
+            Some(pollable) => Ok(pollable.clone()),
+            None => unreachable!("it was made above"),
+        }
+    }
+
+    /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to poll
+    /// already.
+    #[cfg(target_os = "linux")]
+    pub fn arm(&mut self) -> bool {
+        let Some(pollable) = self.pollable.clone() else {
+            return false;
+        };
+        pollable.clear();
+        self.register(pollable.waker());
+        !self.ready()
+    }
+}
+
+// SAFETY: `ClientEnd` keeps the promises over a `Memory`:
+// 1. `request` is the body of the slot that `take` gave, which is the largest request long and free until it is sent.
+// 2. `response` is that of a completed slot, whose word said that the server has given it up; it is used again only after `release`.
+// 3. An event's slot is overwritten only after `release_event`.
+// 4. `take` gives the one free slot outside the free list, and `send` takes the next from that list.
+// 5. Slots are numbered below `slots`.
+unsafe impl<S: Service> ClientTransport for Client<S> {
+    const OVERLAYS: bool = true;
+
+    fn window(&self) -> usize {
+        self.memory().geometry().window
+    }
+
+    fn slots(&self) -> usize {
+        self.memory().geometry().slots()
+    }
+
+    fn now(&self) -> u64 {
+        clock::now()
+    }
+
+    #[inline(always)]
+    fn take(&mut self) -> Option<u16> {
+        self.end.take()
+    }
+
+    #[inline(always)]
+    fn give_back(&mut self, _: u16) {
+        // Taking a slot changes nothing until it is sent.
+    }
+
+    #[inline(always)]
+    fn request(&mut self, slot: u16) -> NonNull<u8> {
+        self.end.request(slot)
+    }
+
+    #[inline(always)]
+    fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool) {
+        self.end.send(slot, method, len, overlay);
+    }
+
+    #[inline(always)]
+    fn poll(&mut self) -> Option<Completion> {
+        self.end.poll()
+    }
+
+    #[inline(always)]
+    fn poll_slot(&mut self, slot: u16) -> Option<Completion> {
+        self.end.poll_slot(slot)
+    }
+
+    #[inline(always)]
+    fn slot_ready(&self, slot: u16) -> bool {
+        self.end.slot_ready(slot)
+    }
+
+    #[inline(always)]
+    fn response(&self, slot: u16, overlay: bool) -> NonNull<u8> {
+        self.end.response(slot, overlay)
+    }
+
+    #[inline(always)]
+    fn release(&mut self, slot: u16) {
+        self.end.release(slot);
+    }
+
+    fn poll_arrived(&mut self) -> Option<ArrivedHead> {
+        self.end.poll_event()
+    }
+
+    fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8> {
+        self.end.event_bytes(head)
+    }
+
+    fn release_arrived(&mut self, _: ArrivedHead) {
+        self.end.release_event();
+    }
+
+    fn peer_gone(&self) -> bool {
+        self.memory().control().server_is_gone()
+    }
+
+    fn ready(&self) -> bool {
+        self.end.any_ready() || self.end.event_ready() || self.peer_gone()
+    }
+
+    fn park(&mut self, until: u64) {
+        self.end
+            .memory()
+            .shared()
+            .client
+            .register(self.sleeper.waker());
+        self.end.announce_sleep();
+        if !self.ready() {
+            Sleeper::sleep(until);
+        }
+        self.end.end_sleep();
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        self.memory().shared().client.register(waker);
+        self.end.announce_sleep();
+    }
+
+    fn wake_at(&self, until: u64, waker: &Waker) {
+        timer::wake_at(until, waker);
+    }
+}
+
+impl<S: Service> Connect for Client<S> {
+    fn connect(address: &str, config: &ClientConfig) -> Result<Self, AttachError> {
+        registry::connect(address, config)
+    }
+}
+
+impl<S: Service> Drop for Client<S> {
+    fn drop(&mut self) {
+        // Before `end` goes and tells the server, so that the server, when it looks, counts this client no more.
+        self.memory().shared().hub.leave();
+    }
+}
+
+impl<S: Service> std::fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "inproc::Client({})", S::NAME)
+    }
+}

@@ -1,0 +1,239 @@
+//! What the clients of one server share with it outside their lanes: the mailbox, the admission limit, the stop flag.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use atomic_waker::AtomicWaker;
+use runtime_core::{AttachError, ClientConfig, Service};
+use runtime_lane::Geometry;
+
+use crate::client::Client;
+use crate::memory::HeapMemory;
+
+/// Shared by a server, its connectors and its clients.
+pub(crate) struct Hub<S: Service> {
+    /// The server's number, for its tokens.
+    pub(crate) id: u64,
+    pub(crate) event_window: usize,
+    max_clients: usize,
+    /// Clients that are connected.
+    clients: AtomicUsize,
+    /// Connectors that could make more.
+    pub(crate) connectors: AtomicUsize,
+    /// Number of the next client.
+    next_client: AtomicU64,
+    /// True if there is something in the mailbox, or `stopped` was set.
+    attention: AtomicBool,
+    pub(crate) mail: Mutex<Mail<S>>,
+    stopped: AtomicBool,
+    /// Woken when the mailbox gets something.
+    pub(crate) server: AtomicWaker,
+}
+
+/// What the server has to look at.
+pub(crate) struct Mail<S: Service> {
+    /// New lanes, with the numbers of their clients.
+    pub(crate) connected: Vec<(u64, HeapMemory<S>)>,
+    /// Lanes that were asleep, or whose client left.
+    pub(crate) woken: Vec<u64>,
+    /// True once the server is gone: nobody would read what comes in, and a lane left here would never be freed.
+    pub(crate) closed: bool,
+}
+
+/// Number of the next server in the process.
+static NEXT_SERVER: AtomicU64 = AtomicU64::new(1);
+
+impl<S: Service> Hub<S> {
+    pub(crate) fn new(max_clients: usize, event_window: usize) -> Arc<Self> {
+        Arc::new(Self {
+            id: NEXT_SERVER.fetch_add(1, Ordering::Relaxed),
+            event_window,
+            max_clients,
+            clients: AtomicUsize::new(0),
+            connectors: AtomicUsize::new(0),
+            next_client: AtomicU64::new(1),
+            attention: AtomicBool::new(false),
+            mail: Mutex::new(Mail {
+                connected: Vec::new(),
+                woken: Vec::new(),
+                closed: false,
+            }),
+            stopped: AtomicBool::new(false),
+            server: AtomicWaker::new(),
+        })
+    }
+
+    /// Connects a client.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        config: &ClientConfig,
+    ) -> Result<Client<S>, AttachError> {
+        let window = config.window.unwrap_or(S::TUNING.window);
+        let Some(geometry) = Geometry::of::<S>(window, self.event_window) else {
+            return Err(AttachError::Config {
+                what: format!(
+                    "the window is {window}, and the event window {}: both must be powers of two from 2 to {}",
+                    self.event_window,
+                    Geometry::MAX_WINDOW
+                ),
+            });
+        };
+        self.admit()?;
+        let number = self.next_client.fetch_add(1, Ordering::Relaxed);
+        let memory = match HeapMemory::new(geometry, Arc::clone(self), number) {
+            Ok(memory) => memory,
+            Err(error) => {
+                self.leave();
+                return Err(error);
+            }
+        };
+        {
+            let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
+            if mail.closed {
+                self.leave();
+                return Err(AttachError::NotFound {
+                    name: S::NAME.into(),
+                });
+            }
+            mail.connected.push((number, memory.clone()));
+        }
+        self.ring();
+        Ok(Client::new(memory))
+    }
+
+    /// Counts a client in, if there is room.
+    fn admit(&self) -> Result<(), AttachError> {
+        let admitted = self
+            .clients
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |clients| {
+                (clients < self.max_clients).then_some(clients + 1)
+            });
+        admitted
+            .map(|_| ())
+            .map_err(|_| AttachError::TooManyClients {
+                limit: self.max_clients,
+            })
+    }
+
+    /// Counts a client out.
+    pub(crate) fn leave(&self) {
+        // AcqRel: what the client did comes before; pairs with the Acquire in `is_deserted`.
+        self.clients.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Wakes the server for a lane.
+    pub(crate) fn lane_woke(&self, number: u64) {
+        let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
+        if !mail.closed {
+            mail.woken.push(number);
+            drop(mail);
+            self.ring();
+        }
+    }
+
+    /// Makes the server look.
+    pub(crate) fn ring(&self) {
+        // Release: the mail comes before; pairs with the Acquire in `take_attention`.
+        self.attention.store(true, Ordering::Release);
+        self.server.wake();
+    }
+
+    /// True if the server has to look at its mail.
+    #[inline(always)]
+    pub(crate) fn wants_attention(&self) -> bool {
+        // Relaxed: `take_attention` orders.
+        self.attention.load(Ordering::Relaxed)
+    }
+
+    /// Ends the attention; the caller then takes the mail.
+    pub(crate) fn take_attention(&self) {
+        // AcqRel: pairs with the Release in `ring`.
+        self.attention.swap(false, Ordering::AcqRel);
+    }
+
+    /// True if no client is connected and none can connect any more, or the server was told to stop.
+    pub(crate) fn is_deserted(&self) -> bool {
+        // Acquire: pairs with the releases by clients and connectors that left. The connectors first: one of them could connect a
+        // client and leave between the two looks, but not the other way round.
+        self.stopped.load(Ordering::Acquire)
+            || (self.connectors.load(Ordering::Acquire) == 0
+                && self.clients.load(Ordering::Acquire) == 0)
+    }
+}
+
+/// Makes clients of one server, on any thread. A server serves for as long as there is a client or a connector.
+pub struct Connector<S: Service> {
+    hub: Arc<Hub<S>>,
+}
+
+impl<S: Service> Connector<S> {
+    pub(crate) fn new(hub: &Arc<Hub<S>>) -> Self {
+        hub.connectors.fetch_add(1, Ordering::AcqRel);
+        Self {
+            hub: Arc::clone(hub),
+        }
+    }
+
+    /// Connects a client.
+    ///
+    /// # Errors
+    /// The server has all the clients it admits or is gone, or the configuration asks for an impossible window.
+    pub fn connect(&self, config: &ClientConfig) -> Result<Client<S>, AttachError> {
+        self.hub.connect(config)
+    }
+}
+
+impl<S: Service> Clone for Connector<S> {
+    fn clone(&self) -> Self {
+        Self::new(&self.hub)
+    }
+}
+
+impl<S: Service> Drop for Connector<S> {
+    fn drop(&mut self) {
+        // AcqRel: pairs with the Acquire in `is_deserted`.
+        if self.hub.connectors.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.hub.ring();
+        }
+    }
+}
+
+/// Ends a server's `serve` and `wait` from another thread.
+pub struct Stopper<S: Service> {
+    hub: Arc<Hub<S>>,
+}
+
+impl<S: Service> Stopper<S> {
+    pub(crate) fn new(hub: &Arc<Hub<S>>) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+        }
+    }
+
+    /// Tells the server to stop. Clients learn of it when it is dropped.
+    pub fn stop(&self) {
+        // Release: pairs with the Acquire in `is_deserted`.
+        self.hub.stopped.store(true, Ordering::Release);
+        self.hub.ring();
+    }
+}
+
+impl<S: Service> Clone for Stopper<S> {
+    fn clone(&self) -> Self {
+        Self {
+            hub: Arc::clone(&self.hub),
+        }
+    }
+}
+
+impl<S: Service> std::fmt::Debug for Connector<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connector({})", S::NAME)
+    }
+}
+
+impl<S: Service> std::fmt::Debug for Stopper<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stopper({})", S::NAME)
+    }
+}

@@ -1,0 +1,168 @@
+//! A lane's memory on the heap.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use atomic_waker::AtomicWaker;
+use runtime_core::{AttachError, Service, SlotShape};
+use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory};
+
+use crate::hub::Hub;
+
+/// A handle on the slots of a lane. Public only as part of a token's type.
+pub struct HeapMemory<S: Service> {
+    /// Where the request, the response and the event areas begin.
+    requests: NonNull<u8>,
+    responses: NonNull<u8>,
+    events: NonNull<u8>,
+    shared: Arc<Shared<S>>,
+}
+
+/// What the handles share.
+pub(crate) struct Shared<S: Service> {
+    geometry: Geometry,
+    /// The request areas, then the response areas, then the event areas; owned.
+    base: NonNull<u8>,
+    layout: Layout,
+    asymmetric: bool,
+    control: Control,
+    /// Woken when the server has sent something to a client that sleeps.
+    pub(crate) client: AtomicWaker,
+    pub(crate) hub: Arc<Hub<S>>,
+    /// How the server's mailbox names this lane.
+    number: u64,
+}
+
+// SAFETY: the pointers are to memory that `shared` owns and that is reached only through `Memory`, whose users hand areas over by the
+// words in them.
+unsafe impl<S: Service> Send for HeapMemory<S> {}
+// SAFETY: as above.
+unsafe impl<S: Service> Sync for HeapMemory<S> {}
+// SAFETY: `base` is owned memory that `Shared` itself only frees.
+unsafe impl<S: Service> Send for Shared<S> {}
+// SAFETY: as above.
+unsafe impl<S: Service> Sync for Shared<S> {}
+
+impl<S: Service> Clone for HeapMemory<S> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            ..*self
+        }
+    }
+}
+
+/// Two cache lines: processors fetch lines in pairs, so a lane begins with a pair.
+const ALIGN: usize = 2 * SlotShape::LINE;
+
+impl<S: Service> HeapMemory<S> {
+    /// The areas' sizes.
+    const SHAPE: SlotShape = S::SHAPE;
+
+    pub(crate) fn new(
+        geometry: Geometry,
+        hub: Arc<Hub<S>>,
+        number: u64,
+    ) -> Result<Self, AttachError> {
+        let bytes = geometry.request_bytes() + geometry.response_bytes() + geometry.event_bytes();
+        let Ok(layout) = Layout::from_size_align(bytes, ALIGN) else {
+            return Err(AttachError::Config {
+                what: format!("{geometry:?} needs more memory than there is"),
+            });
+        };
+        // SAFETY: the layout is not empty: a request area is at least a line long, and there are at least three.
+        let base = unsafe { alloc_zeroed(layout) };
+        let Some(base) = NonNull::new(base) else {
+            handle_alloc_error(layout)
+        };
+        let shared = Arc::new(Shared {
+            geometry,
+            base,
+            layout,
+            asymmetric: runtime_lane::prepare_barrier(BarrierScope::Process),
+            control: Control::default(),
+            client: AtomicWaker::new(),
+            hub,
+            number,
+        });
+        // SAFETY: within the allocation, whose size is the sum of the three.
+        let responses = unsafe { base.add(geometry.request_bytes()) };
+        // SAFETY: as above.
+        let events = unsafe { responses.add(geometry.response_bytes()) };
+        Ok(Self {
+            requests: base,
+            responses,
+            events,
+            shared,
+        })
+    }
+
+    /// Where an area's word is.
+    #[inline(always)]
+    fn place(&self, area: Area, slot: usize) -> NonNull<u8> {
+        let (base, size) = match area {
+            Area::Request => (self.requests, Self::SHAPE.request_area),
+            Area::Response => (self.responses, Self::SHAPE.response_area),
+            Area::Event => (self.events, Self::SHAPE.event_area),
+        };
+        // SAFETY: the callers keep promise 1 of `Memory`, that the slot exists; so the area lies in the allocation.
+        unsafe { base.add((slot + 1) * size - SlotShape::WORD) }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared<S> {
+        &self.shared
+    }
+}
+
+impl<S: Service> Drop for Shared<S> {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, and the last of those who share it is gone.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+    }
+}
+
+// SAFETY:
+// 1. `place` stays in the allocation for slots that exist; areas are whole cache lines at multiples of a line from an aligned base,
+//    so a body ends 8 bytes before the end of one and is aligned to 8.
+// 2. The three kinds follow each other, each slot has its own multiple; `base` is private.
+// 3. `alloc_zeroed`.
+// 4. Set once; its shape is `S::SHAPE`, and both ends are made for `S`.
+unsafe impl<S: Service> Memory for HeapMemory<S> {
+    const SCOPE: BarrierScope = BarrierScope::Process;
+    const OVERLAYS: bool = true;
+    const SPLITS: bool = S::SHAPE.response_area != 0;
+
+    #[inline(always)]
+    fn geometry(&self) -> &Geometry {
+        &self.shared.geometry
+    }
+
+    #[inline(always)]
+    fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
+        // SAFETY: the last 8 bytes of an area, whole lines long, are its word and are reached only as an atomic.
+        unsafe { self.place(area, slot).cast().as_ref() }
+    }
+
+    #[inline(always)]
+    fn end(&self, area: Area, slot: usize) -> NonNull<u8> {
+        self.place(area, slot)
+    }
+
+    fn control(&self) -> &Control {
+        &self.shared.control
+    }
+
+    fn asymmetric(&self) -> bool {
+        self.shared.asymmetric
+    }
+
+    fn wake_server(&self) {
+        self.shared.hub.lane_woke(self.shared.number);
+    }
+
+    fn wake_client(&self) {
+        self.shared.client.wake();
+    }
+}

@@ -1,0 +1,65 @@
+//! A file descriptor for epoll and the like.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// An eventfd that becomes readable when its endpoint has something to do.
+///
+/// The loop that uses it: `arm` the endpoint; if that says true, wait for the descriptor to become readable; then poll the
+/// endpoint until nothing is left, and arm it again. Without arming nothing is written to it, so a busy endpoint makes
+/// no system call.
+#[derive(Clone, Debug)]
+pub struct Pollable {
+    signal: Arc<Signal>,
+    waker: Waker,
+}
+
+#[derive(Debug)]
+struct Signal(OwnedFd);
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The counter is full only if it is readable already, which is all that is wanted.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Pollable {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let signal = Arc::new(Signal(eventfd(
+            0,
+            EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
+        )?));
+        let waker = Waker::from(Arc::clone(&signal));
+        Ok(Self { signal, waker })
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Makes it unreadable.
+    pub(crate) fn clear(&self) {
+        // Nothing to read is what is wanted.
+        let _ = rustix::io::read(&self.signal.0, &mut [0; 8]);
+    }
+}
+
+impl AsFd for Pollable {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.signal.0.as_fd()
+    }
+}
+
+impl AsRawFd for Pollable {
+    fn as_raw_fd(&self) -> RawFd {
+        self.signal.0.as_raw_fd()
+    }
+}

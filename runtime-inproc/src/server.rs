@@ -1,0 +1,319 @@
+//! The server's transport.
+
+use std::collections::BTreeMap;
+use std::ptr::NonNull;
+use std::sync::{Arc, PoisonError};
+use std::task::Waker;
+
+use runtime_core::{
+    AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
+    ServerTransport, Service,
+};
+use runtime_lane::{LaneSet, LaneTicket, Memory, ServerLane};
+
+use crate::clock;
+use crate::hub::{Connector, Hub, Stopper};
+use crate::memory::HeapMemory;
+use crate::registry::{self, Registration};
+use crate::sleeper::Sleeper;
+
+/// A server's end of all its in-process lanes.
+pub struct Server<S: Service> {
+    lanes: LaneSet<HeapMemory<S>>,
+    hub: Arc<Hub<S>>,
+    /// Which lane is whose.
+    numbers: BTreeMap<u64, u32>,
+    sleeper: Sleeper,
+    #[cfg(target_os = "linux")]
+    pollable: Option<crate::Pollable>,
+    /// Gives the name back when the server goes.
+    _registration: Option<Registration>,
+}
+
+impl<S: Service> Server<S> {
+    /// A server that only its connectors reach.
+    ///
+    /// # Errors
+    /// The configuration asks for an impossible event window.
+    pub fn new(config: &ServerConfig) -> Result<Self, AttachError> {
+        let event_window = config.event_window;
+        if runtime_lane::Geometry::of::<S>(2, event_window).is_none() {
+            return Err(AttachError::Config {
+                what: format!(
+                    "the event window is {event_window}: it must be a power of two from 2 to 4096"
+                ),
+            });
+        }
+        Ok(Self {
+            lanes: LaneSet::default(),
+            hub: Hub::new(config.max_clients, event_window),
+            numbers: BTreeMap::new(),
+            sleeper: Sleeper::default(),
+            #[cfg(target_os = "linux")]
+            pollable: None,
+            _registration: None,
+        })
+    }
+
+    /// What makes clients of this server.
+    pub fn connector(&self) -> Connector<S> {
+        Connector::new(&self.hub)
+    }
+
+    /// What ends this server from another thread.
+    pub fn stopper(&self) -> Stopper<S> {
+        Stopper::new(&self.hub)
+    }
+
+    /// A file descriptor that becomes readable when there is something to receive; see [`Pollable`](crate::Pollable).
+    ///
+    /// # Errors
+    /// The operating system has no more descriptors.
+    #[cfg(target_os = "linux")]
+    pub fn pollable(&mut self) -> std::io::Result<crate::Pollable> {
+        if self.pollable.is_none() {
+            self.pollable = Some(crate::Pollable::new()?);
+        }
+        match &self.pollable {
+            Some(pollable) => Ok(pollable.clone()),
+            None => unreachable!("it was made above"),
+        }
+    }
+
+    /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to
+    /// receive already.
+    #[cfg(target_os = "linux")]
+    pub fn arm(&mut self) -> bool {
+        let Some(pollable) = self.pollable.clone() else {
+            return false;
+        };
+        pollable.clear();
+        self.register(pollable.waker());
+        !self.ready()
+    }
+
+    #[cold]
+    fn poll_after_mail(&mut self) -> Option<LaneTicket<HeapMemory<S>>> {
+        self.read_mail();
+        self.lanes.poll()
+    }
+
+    /// Takes in new lanes, wakes those that were asleep, removes those whose client is gone.
+    #[cold]
+    fn read_mail(&mut self) {
+        self.hub.take_attention();
+        let (connected, woken) = {
+            let mut mail = self.hub.mail.lock().unwrap_or_else(PoisonError::into_inner);
+            (
+                std::mem::take(&mut mail.connected),
+                std::mem::take(&mut mail.woken),
+            )
+        };
+        for (number, memory) in connected {
+            let index = self.lanes.add(ServerLane::new(memory, ClientId(number)));
+            self.numbers.insert(number, index);
+        }
+        for number in woken {
+            let Some(&index) = self.numbers.get(&number) else {
+                continue;
+            };
+            self.lanes.wake(index);
+            if self.lanes.reap(index) {
+                self.numbers.remove(&number);
+            } else if self
+                .lanes
+                .lane(index)
+                .is_some_and(|lane| lane.memory().control().client_is_gone())
+            {
+                // Requests are left in it; it is looked at again once they have been received.
+                self.hub.lane_woke(number);
+            }
+        }
+    }
+}
+
+// SAFETY: `LaneSet` and `ServerLane` keep the promises over a `Memory`:
+// 1. and 2. A ticket's slot belongs to its holder: the client does not touch a slot between sending it and its reply, and each
+//    ticket is answered once, since `reply` takes it.
+// 3. A lane's memory lives as long as anyone shares it: the set, or a token's `Keep`.
+// 4. `ServerLane::poll` marks the slot held until it is answered.
+unsafe impl<S: Service> ServerTransport for Server<S> {
+    const OVERLAYS: bool = true;
+
+    type Ticket = LaneTicket<HeapMemory<S>>;
+
+    type Keep = Arc<ServerLane<HeapMemory<S>>>;
+
+    fn id(&self) -> u64 {
+        self.hub.id
+    }
+
+    fn now(&self) -> u64 {
+        clock::now()
+    }
+
+    #[inline(always)]
+    fn poll(&mut self) -> Option<Self::Ticket> {
+        if let Some(ticket) = self.lanes.poll() {
+            return Some(ticket);
+        }
+        if self.hub.wants_attention() {
+            self.poll_after_mail()
+        } else {
+            None
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn request(&self, ticket: &Self::Ticket) -> NonNull<u8> {
+        // SAFETY: promise 1 of this function: the ticket is of this set, which was not changed since.
+        unsafe { ticket.lane() }.request(ticket)
+    }
+
+    #[inline(always)]
+    unsafe fn response(&self, ticket: &Self::Ticket, overlay: bool) -> NonNull<u8> {
+        // SAFETY: as in `request`.
+        unsafe { ticket.lane() }.response(ticket, overlay)
+    }
+
+    #[inline(always)]
+    unsafe fn reply(
+        &self,
+        ticket: Self::Ticket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError> {
+        // SAFETY: as in `request`.
+        unsafe { ticket.lane() }.reply(ticket, overlay, status, value)
+    }
+
+    unsafe fn keep(&self, ticket: &Self::Ticket) -> Self::Keep {
+        // SAFETY: as in `request`.
+        unsafe { ticket.keep() }
+    }
+
+    unsafe fn kept_request(keep: &Self::Keep, ticket: &Self::Ticket) -> NonNull<u8> {
+        keep.request(ticket)
+    }
+
+    unsafe fn kept_response(
+        keep: &Self::Keep,
+        ticket: &Self::Ticket,
+        overlay: bool,
+    ) -> NonNull<u8> {
+        keep.response(ticket, overlay)
+    }
+
+    unsafe fn kept_reply(
+        keep: &Self::Keep,
+        ticket: Self::Ticket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError> {
+        keep.reply(ticket, overlay, status, value)
+    }
+
+    unsafe fn client(&self, ticket: &Self::Ticket) -> ClientId {
+        // SAFETY: as in `request`.
+        unsafe { ticket.lane() }.client()
+    }
+
+    fn clients(&self, visit: &mut dyn FnMut(ClientId)) {
+        for lane in self.lanes.iter() {
+            if !lane.memory().control().client_is_gone() {
+                visit(lane.client());
+            }
+        }
+    }
+
+    fn emit(
+        &mut self,
+        to: Audience,
+        method: u16,
+        len: usize,
+        fill: &mut dyn FnMut(NonNull<u8>),
+    ) -> Result<usize, EmitError> {
+        if self.hub.wants_attention() {
+            self.read_mail();
+        }
+        match to {
+            Audience::One(client) => {
+                let lane = self
+                    .numbers
+                    .get(&client.0)
+                    .and_then(|&index| self.lanes.lane(index));
+                lane.ok_or(EmitError::Disconnected)?
+                    .emit(method, len, fill)
+                    .map(|()| 1)
+            }
+            Audience::All => {
+                let (mut delivered, mut full) = (0, 0);
+                for lane in self.lanes.iter() {
+                    match lane.emit(method, len, fill) {
+                        Ok(()) => delivered += 1,
+                        Err(EmitError::WouldBlock { .. }) => full += 1,
+                        // One that has just left is not missed.
+                        Err(_) => {}
+                    }
+                }
+                if full == 0 {
+                    Ok(delivered)
+                } else {
+                    Err(EmitError::WouldBlock { delivered, full })
+                }
+            }
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.hub.wants_attention() || self.lanes.any_ready()
+    }
+
+    fn finished(&self) -> bool {
+        self.hub.is_deserted()
+    }
+
+    fn park(&mut self, until: u64) {
+        self.hub.server.register(self.sleeper.waker());
+        if !self.lanes.announce_sleep() && !self.hub.wants_attention() && !self.hub.is_deserted() {
+            Sleeper::sleep(until);
+        }
+        self.lanes.end_sleep();
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        self.hub.server.register(waker);
+        if self.lanes.announce_sleep() {
+            self.lanes.end_sleep();
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl<S: Service> Bind for Server<S> {
+    fn bind(address: &str, config: &ServerConfig) -> Result<Self, AttachError> {
+        let mut server = Self::new(config)?;
+        server._registration = Some(registry::bind(address, &server.hub)?);
+        Ok(server)
+    }
+}
+
+impl<S: Service> Drop for Server<S> {
+    fn drop(&mut self) {
+        // Lanes that are still in the mail are told, too, when the set is dropped.
+        self.hub
+            .mail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .closed = true;
+        self.read_mail();
+    }
+}
+
+impl<S: Service> std::fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "inproc::Server({})", S::NAME)
+    }
+}
