@@ -1,0 +1,98 @@
+//! The contract of a call, stated once as tests, for every backend to run.
+//!
+//! A backend implements [`Backend`] and invokes [`suite!`]; each rule is a function in [`rules`]. Every test runs under a
+//! watchdog that fails it instead of letting it hang.
+
+#[rustfmt::skip]
+pub mod probe;
+pub mod rules;
+mod support;
+
+use runtime_core::{ClientConfig, ClientTransport, ServerConfig, ServerTransport};
+
+pub use support::{Lookups, Probe, guarded};
+
+/// A client of the probe service on backend `B`, whose calls carry a `U`.
+pub type Client<B, U = u64> = probe::probe::ClientOver<<B as Backend>::Client, U>;
+
+/// A server of the probe service on backend `B`.
+pub type Server<B> = probe::probe::ServerOver<<B as Backend>::Server>;
+
+/// A backend under test.
+pub trait Backend: 'static {
+    /// Its client transport.
+    type Client: ClientTransport + Send;
+    /// Its server transport.
+    type Server: ServerTransport<Keep: Send> + Send;
+    /// Makes further clients of a server, on any thread.
+    type Connector: Send;
+
+    /// A server.
+    fn server(config: &ServerConfig) -> Self::Server;
+
+    /// What makes clients of it.
+    fn connector(server: &mut Self::Server) -> Self::Connector;
+
+    /// A new client.
+    fn connect(
+        connector: &Self::Connector,
+        config: &ClientConfig,
+    ) -> Result<Self::Client, runtime_core::AttachError>;
+}
+
+/// A client and its server with these settings.
+pub fn pair_with<B: Backend, U>(
+    client: &ClientConfig,
+    server: &ServerConfig,
+) -> (Client<B, U>, Server<B>) {
+    let mut transport = B::server(server);
+    let connector = B::connector(&mut transport);
+    let ends = B::connect(&connector, client).expect("a fresh server admits a client");
+    (
+        Client::<B, U>::over(ends, client),
+        Server::<B>::over(transport, server),
+    )
+}
+
+/// A client and its server.
+pub fn pair<B: Backend, U>() -> (Client<B, U>, Server<B>) {
+    pair_with::<B, U>(&ClientConfig::default(), &ServerConfig::default())
+}
+
+/// Runs every rule on a backend, as one `#[test]` each.
+#[macro_export]
+macro_rules! suite {
+    ($backend:ty) => {
+        $crate::suite! { @tests $backend;
+            calls: every_shape_round_trips, service_errors_are_typed, invalid_requests_do_not_reach_the_server,
+                invalid_replies_do_not_reach_the_caller, oneway_needs_no_reply_and_is_bounded, replies_come_in_any_order;
+            copies: the_request_is_read_where_it_was_built, a_held_request_is_not_overwritten,
+                in_place_edits_the_request;
+            handles: a_dropped_call_is_aborted, a_panicking_handler_aborts_and_the_server_goes_on,
+                a_dropped_token_is_aborted_from_any_thread, a_foreign_token_is_handed_back, a_token_outlives_its_client,
+                a_dropped_loan_frees_its_slot;
+            window: a_full_window_refuses_and_hands_back, the_window_counts_what_the_server_holds,
+                user_data_comes_back_exactly_once, close_hands_everything_back;
+            time: a_call_ends_at_its_deadline, a_late_reply_is_dropped_and_counted, the_call_may_set_its_deadline,
+                a_blocking_call_ends_at_its_deadline, retry_repeats_idempotent_calls;
+            peers: calls_end_when_the_server_goes, replies_sent_before_the_server_went_arrive,
+                the_server_ends_when_its_clients_go, clients_come_and_go, many_clients_are_served_fairly,
+                too_many_clients_are_refused;
+            threads: blocking_calls_across_threads, sleeping_sides_wake_each_other, a_deep_window_across_threads,
+                futures_run_on_any_executor, futures_end_at_their_deadline, ends_are_send;
+            events: events_arrive_in_order, a_full_event_window_refuses, events_of_a_gone_client_are_refused;
+            counts: both_sides_count, the_histogram_records_round_trips, memory_is_known;
+        }
+    };
+    (@tests $backend:ty; $($module:ident: $($rule:ident),+;)+) => {
+        $(mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $rule() {
+                    $crate::guarded(stringify!($rule), $crate::rules::$module::$rule::<$backend>);
+                }
+            )+
+        })+
+    };
+}

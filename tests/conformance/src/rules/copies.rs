@@ -1,0 +1,109 @@
+//! Zero-copy, and the promise that what is held is not overwritten.
+
+use runtime_core::ClientTransport;
+
+use super::{reply, serve};
+use crate::probe::Image;
+use crate::probe::probe::{Reply, Request, method};
+use crate::{Backend, Probe, pair};
+
+pub fn the_request_is_read_where_it_was_built<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    let mut loan = client.loan::<method::Mirror>().unwrap();
+    loan.blob.words[3] = 3;
+    let built = &raw const *loan;
+    loan.send(1);
+    let mut replied = core::ptr::null();
+    while let Some(request) = server.recv().unwrap() {
+        let Request::Mirror(call) = request else {
+            panic!("unexpected {request:?}")
+        };
+        assert_eq!(call.data().blob.words[3], 3);
+        if B::Client::OVERLAYS {
+            // One memory on both sides: what the server reads is what the client wrote, not a copy of it.
+            assert_eq!(&raw const *call.data(), built);
+        }
+        let mut response = call.build();
+        response.words[4] = 4;
+        replied = &raw const *response;
+        response.send().unwrap();
+    }
+    let mut seen = 0;
+    while seen == 0 {
+        client
+            .poll(|_, reply| {
+                let Reply::Mirror(Ok(blob)) = reply else {
+                    panic!("unexpected {reply:?}")
+                };
+                assert_eq!((blob.words[3], blob.words[4]), (0, 4));
+                if B::Client::OVERLAYS {
+                    assert_eq!(&raw const *blob, replied);
+                }
+                seen += 1;
+            })
+            .unwrap();
+    }
+}
+
+pub fn a_held_request_is_not_overwritten<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    let mut probe = Probe::default();
+    let window = client.window() as u64;
+    // All but one slot are held; the last one carries a thousand other calls.
+    for value in 1..window {
+        client.echo(value, value).unwrap();
+    }
+    let mut held = Vec::new();
+    while let Some(request) = server.recv().unwrap() {
+        let Request::Echo(call) = request else {
+            panic!("unexpected {request:?}")
+        };
+        held.push(call.into_token());
+    }
+    for value in 10_000..11_000 {
+        client.echo(value, value).unwrap();
+        serve::<B>(&mut server, &mut probe);
+        assert_eq!(reply(&mut client), (value, Ok(value)));
+    }
+    for (value, token) in (1..).zip(held) {
+        assert_eq!(token.data().value, value);
+        server.reply::<method::Echo>(token, value * 2).unwrap();
+        assert_eq!(reply(&mut client), (value, Ok(value * 2)));
+    }
+}
+
+pub fn in_place_edits_the_request<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    let image = Image { pixels: [1; 4000] };
+    client.brighten(&image, 2, 1).unwrap();
+    while let Some(request) = server.recv().unwrap() {
+        let Request::Brighten(call) = request else {
+            panic!("unexpected {request:?}")
+        };
+        let arrived = &raw const call.data().image;
+        let mut edit = call.edit();
+        if <B::Server as runtime_core::ServerTransport>::OVERLAYS {
+            assert_eq!(
+                &raw const edit.image, arrived,
+                "the image is edited where it arrived"
+            );
+        }
+        edit.image.pixels[0] += 41;
+        edit.send().unwrap();
+    }
+    let mut seen = 0;
+    while seen == 0 {
+        client
+            .poll(|_, reply| {
+                let Reply::Brighten(Ok(response)) = reply else {
+                    panic!("unexpected {reply:?}")
+                };
+                assert_eq!(
+                    (response.image.pixels[0], response.image.pixels[1]),
+                    (42, 1)
+                );
+                seen += 1;
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,167 @@
+//! The other side: gone, coming and going, many.
+
+use std::time::Duration;
+
+use runtime_core::{AttachError, CallError, ClientConfig, Refusal, ServerConfig, WaitError};
+
+use super::{drain, replies, reply, serve};
+use crate::{Backend, Client, Probe, Server, pair};
+
+pub fn calls_end_when_the_server_goes<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    for value in 0..4 {
+        client.echo(value, value).unwrap();
+    }
+    let _ = server.recv();
+    drop(server);
+    let lost = Err(CallError::Disconnected {
+        maybe_executed: true,
+    });
+    let mut got = drain::<B>(&mut client);
+    got.sort_unstable_by_key(|(user_data, _)| *user_data);
+    assert_eq!(got.len(), 4);
+    // The request that was received and dropped may have been aborted first.
+    assert!(
+        got.iter()
+            .all(|(_, result)| *result == lost || *result == Err(CallError::Aborted)),
+        "{got:?}"
+    );
+    assert_eq!(got[3], (3, lost));
+    let refused = loop {
+        match client.echo(9, 9) {
+            Err(refused) => break refused,
+            // A call may still be taken before the end is noticed; it ends, too.
+            Ok(()) => assert_eq!(drain::<B>(&mut client), [(9, lost)]),
+        }
+        assert!(client.in_flight() <= client.window());
+    };
+    assert!(matches!(
+        refused.why,
+        Refusal::Disconnected | Refusal::WouldBlock
+    ));
+    assert_eq!(
+        client.wait(Duration::from_secs(1)),
+        Err(WaitError::Disconnected)
+    );
+    assert!(matches!(
+        client.blocking().echo(1),
+        Err(CallError::Disconnected { .. } | CallError::WouldBlock)
+    ));
+}
+
+pub fn replies_sent_before_the_server_went_arrive<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    for value in 0..4 {
+        client.echo(value, value).unwrap();
+    }
+    assert_eq!(server.poll(&mut Probe::default(), 3), Ok(3));
+    drop(server);
+    let mut got = drain::<B>(&mut client);
+    got.sort_unstable_by_key(|(user_data, _)| *user_data);
+    assert_eq!(got[..3], [(0, Ok(0)), (1, Ok(1)), (2, Ok(2))]);
+    assert_eq!(
+        got[3],
+        (
+            3,
+            Err(CallError::Disconnected {
+                maybe_executed: true
+            })
+        )
+    );
+}
+
+pub fn the_server_ends_when_its_clients_go<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    let thread = std::thread::spawn(move || {
+        let mut probe = Probe::default();
+        server.serve(&mut probe);
+        probe.notes
+    });
+    // What was sent before the client went is still served.
+    for value in 0..20 {
+        client.note(value).unwrap();
+    }
+    drop(client);
+    assert_eq!(thread.join().unwrap(), (0..20).collect::<Vec<_>>());
+}
+
+pub fn clients_come_and_go<B: Backend>() {
+    let mut transport = B::server(&ServerConfig::default());
+    let connector = B::connector(&mut transport);
+    let mut server = Server::<B>::over(transport, &ServerConfig::default());
+    let mut probe = Probe::default();
+    for value in 0..1000 {
+        let config = ClientConfig::default();
+        let mut client = Client::<B>::over(B::connect(&connector, &config).unwrap(), &config);
+        client.echo(value, value).unwrap();
+        // Every other one goes without waiting for its answer.
+        if value % 2 == 0 {
+            while serve::<B>(&mut server, &mut probe) == 0 {}
+            assert_eq!(reply(&mut client), (value, Ok(value)));
+        }
+        drop(client);
+        serve::<B>(&mut server, &mut probe);
+    }
+    serve::<B>(&mut server, &mut probe);
+    assert_eq!(server.clients(), []);
+    drop(connector);
+    // The connector's end wakes the server, which then finds nothing left to wait for.
+    while server.wait(Duration::from_secs(10)) == Ok(true) {
+        serve::<B>(&mut server, &mut probe);
+    }
+    assert_eq!(
+        server.wait(Duration::from_secs(10)),
+        Err(WaitError::Disconnected)
+    );
+}
+
+pub fn many_clients_are_served_fairly<B: Backend>() {
+    let mut transport = B::server(&ServerConfig::default());
+    let connector = B::connector(&mut transport);
+    let mut server = Server::<B>::over(transport, &ServerConfig::default());
+    let mut clients: Vec<Client<B>> = (0..50)
+        .map(|_| {
+            let config = ClientConfig {
+                window: Some(8),
+                ..ClientConfig::default()
+            };
+            Client::<B>::over(B::connect(&connector, &config).unwrap(), &config)
+        })
+        .collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        for value in 0..8 {
+            client.echo(value, number as u64).unwrap();
+        }
+    }
+    let mut probe = Probe::default();
+    // One turn of the server gives every client one reply, however many calls each has waiting.
+    let mut served = 0;
+    while served < 50 {
+        served += server.poll(&mut probe, 50 - served).unwrap();
+    }
+    for client in &mut clients {
+        assert_eq!(replies(client, 1).len(), 1);
+        assert_eq!(client.in_flight(), 7);
+    }
+    while serve::<B>(&mut server, &mut probe) != 0 {}
+    for client in &mut clients {
+        assert_eq!(replies(client, 7).len(), 7);
+    }
+}
+
+pub fn too_many_clients_are_refused<B: Backend>() {
+    let config = ServerConfig {
+        max_clients: 2,
+        ..ServerConfig::default()
+    };
+    let mut transport = B::server(&config);
+    let connector = B::connector(&mut transport);
+    let mut server = Server::<B>::over(transport, &config);
+    let first = B::connect(&connector, &ClientConfig::default()).unwrap();
+    let _second = B::connect(&connector, &ClientConfig::default()).unwrap();
+    let refused = B::connect(&connector, &ClientConfig::default()).err();
+    assert_eq!(refused, Some(AttachError::TooManyClients { limit: 2 }));
+    drop(first);
+    serve::<B>(&mut server, &mut Probe::default());
+    assert!(B::connect(&connector, &ClientConfig::default()).is_ok());
+}

@@ -1,0 +1,222 @@
+//! Two threads, sleeping and not, and futures.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use runtime_core::{CallError, ClientConfig, ServerConfig};
+
+use crate::probe::probe::{Reply, method};
+use crate::{Backend, Client, Probe, Server, pair, pair_with};
+
+/// Serves on a thread of its own until the client is gone.
+fn spawn<B: Backend>(mut server: Server<B>) -> thread::JoinHandle<Probe> {
+    thread::spawn(move || {
+        let mut probe = Probe::default();
+        server.serve(&mut probe);
+        probe
+    })
+}
+
+pub fn blocking_calls_across_threads<B: Backend>() {
+    let (mut client, server) = pair::<B, u64>();
+    let thread = spawn::<B>(server);
+    for value in 0..20_000 {
+        assert_eq!(client.blocking().echo(value), Ok(value));
+    }
+    drop(client);
+    thread.join().unwrap();
+}
+
+pub fn sleeping_sides_wake_each_other<B: Backend>() {
+    // Without a spin budget both sides sleep at every turn: a lost wake-up would be a deadline missed by far.
+    let client = ClientConfig {
+        spin: Duration::ZERO,
+        deadline: Duration::from_secs(30),
+        ..ClientConfig::default()
+    };
+    let server = ServerConfig {
+        spin: Duration::ZERO,
+        ..ServerConfig::default()
+    };
+    let (mut client, server) = pair_with::<B, u64>(&client, &server);
+    let thread = spawn::<B>(server);
+    let start = Instant::now();
+    for value in 0..3_000 {
+        assert_eq!(client.blocking().echo(value), Ok(value));
+        if value % 100 == 0 {
+            thread::sleep(Duration::from_micros(value));
+        }
+    }
+    assert!(client.counters().sleeps > 0);
+    assert!(
+        start.elapsed() < Duration::from_secs(29),
+        "a wake-up was lost"
+    );
+    // The same with the callback form.
+    for value in 0..1_000 {
+        client.echo(value, value).unwrap();
+        let mut got = 0;
+        while got == 0 {
+            assert_eq!(client.wait(Duration::from_secs(30)), Ok(true));
+            got = client
+                .poll(|user_data, reply| {
+                    let Reply::Echo(result) = reply else {
+                        panic!("unexpected {reply:?}")
+                    };
+                    assert_eq!((user_data, result), (value, Ok(&value)));
+                })
+                .unwrap();
+        }
+    }
+    drop(client);
+    thread.join().unwrap();
+}
+
+pub fn a_deep_window_across_threads<B: Backend>() {
+    const CALLS: u64 = 200_000;
+    let (mut client, server) = pair::<B, u64>();
+    let thread = spawn::<B>(server);
+    let mut answered = vec![0_u8; CALLS as usize];
+    let (mut sent, mut got) = (0, 0);
+    while got < CALLS as usize {
+        while sent < CALLS && client.echo(sent, sent).is_ok() {
+            sent += 1;
+        }
+        let polled = client.poll(|user_data, reply| {
+            let Reply::Echo(result) = reply else {
+                panic!("unexpected {reply:?}")
+            };
+            assert_eq!(result, Ok(&user_data));
+            answered[user_data as usize] += 1;
+        });
+        got += polled.unwrap();
+        if polled == Ok(0) {
+            thread::yield_now();
+        }
+    }
+    assert!(
+        answered.iter().all(|&count| count == 1),
+        "a call was answered twice or never"
+    );
+    drop(client);
+    thread.join().unwrap();
+}
+
+/// The smallest executor: a thread that is unparked.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+/// Awaits all futures together, each with a waker of its own, as the executors' combinators do.
+async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures
+        .into_iter()
+        .map(|future| (Box::pin(future), None))
+        .collect();
+    std::future::poll_fn(move |context| {
+        struct Forward(Waker);
+        impl Wake for Forward {
+            fn wake(self: Arc<Self>) {
+                self.0.wake_by_ref();
+            }
+        }
+        for (future, output) in &mut futures {
+            if output.is_none() {
+                let waker = Waker::from(Arc::new(Forward(context.waker().clone())));
+                if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    *output = Some(value);
+                }
+            }
+        }
+        if futures.iter().all(|(_, output)| output.is_some()) {
+            Poll::Ready(
+                futures
+                    .iter_mut()
+                    .filter_map(|(_, output)| output.take())
+                    .collect(),
+            )
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+pub fn futures_run_on_any_executor<B: Backend>() {
+    let (client, server) = pair::<B, u64>();
+    let thread = spawn::<B>(server);
+    for value in 0..2_000 {
+        assert_eq!(block_on(client.echo_async(value)), Ok(value));
+    }
+    for round in 0..200 {
+        let futures = (0..8)
+            .map(|value| client.echo_async(round + value))
+            .collect();
+        let expected: Vec<_> = (0..8).map(|value| Ok(round + value)).collect();
+        assert_eq!(block_on(all(futures)), expected);
+    }
+    // One that is dropped is given up, and its slot comes back.
+    for value in 0..1_000 {
+        drop(client.echo_async(value));
+        while client.in_flight() == client.window() {
+            let _ = block_on(client.echo_async(1));
+        }
+    }
+    drop(client);
+    thread.join().unwrap();
+}
+
+pub fn futures_end_at_their_deadline<B: Backend>() {
+    let config = ClientConfig {
+        deadline: Duration::from_millis(20),
+        ..ClientConfig::default()
+    };
+    let (client, server) = pair_with::<B, u64>(&config, &ServerConfig::default());
+    let start = Instant::now();
+    assert_eq!(block_on(client.echo_async(1)), Err(CallError::Timeout));
+    assert!(start.elapsed() >= Duration::from_millis(20));
+    let waiting = client.echo_async(2);
+    drop(server);
+    assert!(matches!(
+        block_on(waiting),
+        Err(CallError::Disconnected { .. } | CallError::Timeout)
+    ));
+}
+
+pub fn ends_are_send<B: Backend>() {
+    fn send<T: Send>() {}
+    send::<Client<B>>();
+    send::<Server<B>>();
+    send::<runtime_core::Token<method::Echo, B::Server>>();
+    // A client may be passed on in the middle of its calls.
+    let (mut client, server) = pair::<B, u64>();
+    let thread = spawn::<B>(server);
+    client.echo(1, 1).unwrap();
+    let mut client = thread::spawn(move || {
+        assert_eq!(client.blocking().echo(2), Ok(2));
+        client
+    })
+    .join()
+    .unwrap();
+    assert_eq!(super::reply(&mut client), (1, Ok(1)));
+    drop(client);
+    thread.join().unwrap();
+}

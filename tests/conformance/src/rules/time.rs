@@ -1,0 +1,112 @@
+//! Every call ends.
+
+use std::time::{Duration, Instant};
+
+use runtime_core::{CallError, ClientConfig, Retry, ServerConfig};
+
+use super::{reply, serve};
+use crate::probe::probe::Request;
+use crate::{Backend, Client, Probe, Server, pair_with};
+
+fn impatient<B: Backend>(deadline: Duration) -> (Client<B>, Server<B>) {
+    pair_with::<B, u64>(
+        &ClientConfig {
+            deadline,
+            ..ClientConfig::default()
+        },
+        &ServerConfig::default(),
+    )
+}
+
+pub fn a_call_ends_at_its_deadline<B: Backend>() {
+    let deadline = Duration::from_millis(20);
+    let (mut client, _server) = impatient::<B>(deadline);
+    let start = Instant::now();
+    client.echo(1, 1).unwrap();
+    assert_eq!(reply(&mut client), (1, Err(CallError::Timeout)));
+    assert!(start.elapsed() >= deadline);
+    // The deadline in the definition wins over that of the configuration.
+    let (mut client, _server) = impatient::<B>(Duration::from_secs(3600));
+    client.lookup(1, 2).unwrap();
+    assert_eq!(reply(&mut client), (2, Err(CallError::Timeout)));
+    // `wait` ends when a call does.
+    client.lookup(1, 3).unwrap();
+    assert_eq!(client.wait(Duration::from_secs(3600)), Ok(true));
+    assert_eq!(reply(&mut client), (3, Err(CallError::Timeout)));
+}
+
+pub fn a_late_reply_is_dropped_and_counted<B: Backend>() {
+    let (mut client, mut server) = impatient::<B>(Duration::from_millis(5));
+    client.echo(1, 1).unwrap();
+    assert_eq!(reply(&mut client), (1, Err(CallError::Timeout)));
+    client.echo(2, 2).unwrap();
+    serve::<B>(&mut server, &mut Probe::default());
+    // Only the second call's reply is delivered, to the second call.
+    assert_eq!(reply(&mut client), (2, Ok(2)));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while client.in_flight() != 0 && Instant::now() < deadline {
+        client
+            .poll(|user_data, reply| panic!("{reply:?} came with {user_data}"))
+            .unwrap();
+    }
+    let counters = client.counters();
+    assert_eq!((counters.late_replies, counters.total().timeouts), (1, 1));
+    assert_eq!(client.in_flight(), 0);
+}
+
+pub fn the_call_may_set_its_deadline<B: Backend>() {
+    let (mut client, mut server) = impatient::<B>(Duration::from_secs(3600));
+    client.within(Duration::from_millis(5)).echo(1, 1).unwrap();
+    assert_eq!(reply(&mut client), (1, Err(CallError::Timeout)));
+    // It holds for one call.
+    client.echo(2, 2).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    for _ in 0..1000 {
+        assert_eq!(client.poll(|_, _| ()), Ok(0));
+    }
+    serve::<B>(&mut server, &mut Probe::default());
+    assert_eq!(reply(&mut client), (2, Ok(2)));
+    assert_eq!(
+        client.blocking().within(Duration::from_millis(5)).echo(3),
+        Err(CallError::Timeout)
+    );
+}
+
+pub fn a_blocking_call_ends_at_its_deadline<B: Backend>() {
+    let deadline = Duration::from_millis(20);
+    let (mut client, mut server) = impatient::<B>(deadline);
+    client.echo(1, 1).unwrap();
+    let start = Instant::now();
+    assert_eq!(client.blocking().echo(2), Err(CallError::Timeout));
+    assert!(start.elapsed() >= deadline);
+    // The call in flight beside it is not lost.
+    serve::<B>(&mut server, &mut Probe::default());
+    assert_eq!(reply(&mut client), (1, Ok(1)));
+}
+
+pub fn retry_repeats_idempotent_calls<B: Backend>() {
+    let (client, mut server) = impatient::<B>(Duration::from_secs(10));
+    let thread = std::thread::spawn(move || {
+        let mut client = client;
+        let first = client.retrying(Retry { attempts: 3 }).lookup(5);
+        let second = client.retrying(Retry { attempts: 2 }).lookup(6);
+        (first, second)
+    });
+    let mut seen = 0;
+    loop {
+        match server.recv() {
+            Ok(Some(Request::Lookup(call))) => {
+                seen += 1;
+                // The first call is answered at the third attempt, the second never.
+                if seen == 3 {
+                    call.reply(50).unwrap();
+                }
+            }
+            Ok(Some(other)) => panic!("unexpected {other:?}"),
+            Ok(None) => std::thread::yield_now(),
+            Err(_) => break,
+        }
+    }
+    assert_eq!(thread.join().unwrap(), (Ok(50), Err(CallError::Aborted)));
+    assert_eq!(seen, 5);
+}
