@@ -37,12 +37,17 @@ pub struct ServerConfig {
     pub event_window: usize,
 }
 
+impl ServerConfig {
+    /// Events that may wait at each client, unless set otherwise.
+    pub const EVENT_WINDOW: usize = 32;
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             max_clients: 1024,
             spin: Duration::from_micros(50),
-            event_window: 32,
+            event_window: Self::EVENT_WINDOW,
         }
     }
 }

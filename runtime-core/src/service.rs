@@ -182,9 +182,9 @@ impl SlotShape {
         (message.next_multiple_of(Self::WORD) + Self::WORD).next_multiple_of(Self::LINE)
     }
 
-    /// Bytes of slots that one connection needs.
-    pub const fn memory(&self, window: usize, event_window: usize) -> usize {
-        window * (self.request_area + self.response_area) + event_window * self.event_area
+    /// Bytes of the areas of so many slots and events.
+    pub const fn memory(&self, slots: usize, event_window: usize) -> usize {
+        slots * (self.request_area + self.response_area) + event_window * self.event_area
     }
 }
 

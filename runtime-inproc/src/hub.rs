@@ -55,7 +55,7 @@ impl<S: Service> Hub<S> {
             attention: AtomicBool::new(false),
             mail: Mutex::new(Mail {
                 connected: Vec::new(),
-                woken: Vec::new(),
+                woken: Vec::with_capacity(64),
                 closed: false,
             }),
             stopped: AtomicBool::new(false),

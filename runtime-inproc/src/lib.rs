@@ -19,6 +19,7 @@ mod timer;
 
 pub use client::Client;
 pub use hub::{Connector, Stopper};
+pub use memory::memory_per_connection;
 pub use pair::pair;
 #[cfg(target_os = "linux")]
 pub use pollable::Pollable;

@@ -6,10 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use atomic_waker::AtomicWaker;
-use runtime_core::{AttachError, Service, SlotShape};
+use runtime_core::{AttachError, ServerConfig, Service, SlotShape};
 use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory};
 
 use crate::hub::Hub;
+
+/// Bytes of slots that one client of a service takes, with the window of the definition and the default event window.
+pub const fn memory_per_connection<S: Service>() -> usize {
+    let slots = Geometry {
+        window: S::TUNING.window,
+        events: 0,
+        shape: S::SHAPE,
+    }
+    .slots();
+    S::SHAPE.memory(slots, ServerConfig::EVENT_WINDOW)
+}
 
 /// A handle on the slots of a lane. Public only as part of a token's type.
 pub struct HeapMemory<S: Service> {

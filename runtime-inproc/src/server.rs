@@ -23,6 +23,8 @@ pub struct Server<S: Service> {
     hub: Arc<Hub<S>>,
     /// Which lane is whose.
     numbers: BTreeMap<u64, u32>,
+    /// Room for the next `woken` of the mailbox.
+    woken: Vec<u64>,
     sleeper: Sleeper,
     #[cfg(target_os = "linux")]
     pollable: Option<crate::Pollable>,
@@ -48,6 +50,7 @@ impl<S: Service> Server<S> {
             lanes: LaneSet::default(),
             hub: Hub::new(config.max_clients, event_window),
             numbers: BTreeMap::new(),
+            woken: Vec::with_capacity(64),
             sleeper: Sleeper::default(),
             #[cfg(target_os = "linux")]
             pollable: None,
@@ -102,18 +105,18 @@ impl<S: Service> Server<S> {
     #[cold]
     fn read_mail(&mut self) {
         self.hub.take_attention();
-        let (connected, woken) = {
+        let mut woken = std::mem::take(&mut self.woken);
+        let connected = {
             let mut mail = self.hub.mail.lock().unwrap_or_else(PoisonError::into_inner);
-            (
-                std::mem::take(&mut mail.connected),
-                std::mem::take(&mut mail.woken),
-            )
+            // Exchanged and not taken: a client that wakes the server must find room, and not allocate.
+            std::mem::swap(&mut mail.woken, &mut woken);
+            std::mem::take(&mut mail.connected)
         };
         for (number, memory) in connected {
             let index = self.lanes.add(ServerLane::new(memory, ClientId(number)));
             self.numbers.insert(number, index);
         }
-        for number in woken {
+        for &number in &woken {
             let Some(&index) = self.numbers.get(&number) else {
                 continue;
             };
@@ -129,6 +132,8 @@ impl<S: Service> Server<S> {
                 self.hub.lane_woke(number);
             }
         }
+        woken.clear();
+        self.woken = woken;
     }
 }
 
@@ -224,6 +229,13 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         for lane in self.lanes.iter() {
             if !lane.memory().control().client_is_gone() {
                 visit(lane.client());
+            }
+        }
+        // Those that have connected since this side last looked.
+        let mail = self.hub.mail.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, memory) in &mail.connected {
+            if !memory.control().client_is_gone() {
+                visit(ClientId(*number));
             }
         }
     }

@@ -265,7 +265,9 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// What has been counted so far.
     pub fn counters(&self) -> Counters {
         {
-            let core = self.core.borrow();
+            let mut core = self.core.borrow_mut();
+            // Late replies that nobody polled for count, too.
+            core.collect();
             core.tally
                 .snapshot(S::METHODS, |index| core.calls.pending(index) as u64)
         }
@@ -314,6 +316,12 @@ impl<T: ClientTransport, U> Core<T, U> {
         if self.transport.peer_gone() {
             return Err(Refusal::Disconnected);
         }
+        self.collect();
+        self.transport.take().ok_or(Refusal::WouldBlock)
+    }
+
+    /// Frees the slots of what ended without anybody waiting for it.
+    fn collect(&mut self) {
         for slot in 0..self.transport.slots() as u16 {
             if matches!(self.calls.state(slot), State::Oneway | State::Abandoned)
                 && self.transport.poll_slot(slot).is_some()
@@ -321,7 +329,6 @@ impl<T: ClientTransport, U> Core<T, U> {
                 self.discard(slot);
             }
         }
-        self.transport.take().ok_or(Refusal::WouldBlock)
     }
 
     /// The request of a taken slot.
