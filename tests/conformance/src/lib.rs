@@ -3,10 +3,13 @@
 //! A backend implements [`Backend`] and invokes [`suite!`]; each rule is a function in [`rules`]. Every test runs under a
 //! watchdog that fails it instead of letting it hang.
 
+/// The probe service, as rpcgen makes it.
 #[rustfmt::skip]
 pub mod probe;
 pub mod rules;
 mod support;
+
+use std::time::Duration;
 
 use runtime_core::{ClientConfig, ClientTransport, ServerConfig, ServerTransport};
 
@@ -56,7 +59,12 @@ pub fn pair_with<B: Backend, U>(
 
 /// A client and its server.
 pub fn pair<B: Backend, U>() -> (Client<B, U>, Server<B>) {
-    pair_with::<B, U>(&ClientConfig::default(), &ServerConfig::default())
+    // Longer than the watchdog is patient: a deadline that is not the point of a test must not end it on a busy machine.
+    let client = ClientConfig {
+        deadline: Duration::from_secs(300),
+        ..ClientConfig::default()
+    };
+    pair_with::<B, U>(&client, &ServerConfig::default())
 }
 
 /// Runs every rule on a backend, as one `#[test]` each.

@@ -16,6 +16,7 @@ const _: () = ::runtime_core::assert_generator("0.1.0");
 #[zerocopy(crate = "::runtime_core::zerocopy")]
 pub struct MathError(pub u32);
 
+#[allow(dead_code)]
 impl MathError {
     /// `BY_ZERO = 1`
     pub const BY_ZERO: Self = Self(1);
@@ -41,6 +42,7 @@ impl MathError {
 #[zerocopy(crate = "::runtime_core::zerocopy")]
 pub struct Mode(pub u8);
 
+#[allow(dead_code)]
 impl Mode {
     /// `OFF = 0`
     pub const OFF: Self = Self(0);
@@ -109,9 +111,8 @@ impl ::core::default::Default for Image {
 }
 
 /// One method for each shape of call.
-#[allow(deprecated, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all)]
 pub mod probe {
-    #[allow(unused_imports)]
     use ::core::prelude::v1::*;
 
     use ::runtime_core as rt;
@@ -1029,6 +1030,10 @@ pub mod probe {
 
         /// A server.
         pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+
+        /// Bytes of slots that one client takes, with the window of the definition.
+        pub const MEMORY_PER_CONNECTION: usize =
+            ::runtime_inproc::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///

@@ -37,7 +37,7 @@ pub(crate) fn replies<T: ClientTransport>(
         client
             .poll(|user_data, reply| match reply {
                 Reply::Echo(result) | Reply::Lookup(result) => {
-                    got.push((user_data, result.copied()))
+                    got.push((user_data, result.copied()));
                 }
                 other => panic!("unexpected reply {other:?}"),
             })

@@ -1,0 +1,59 @@
+//! Reads the files that are asked for.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::diag::Diagnostic;
+use crate::limits;
+use crate::load::Input;
+use crate::parse;
+
+/// Reads a file that is asked for. Its name in diagnostics is the path as it was given.
+///
+/// # Errors
+/// E0001 if it is not there, is a folder, or cannot be read; E0409 if it is over the size limit.
+pub fn read_input(path: &Path) -> Result<Input, Box<Diagnostic>> {
+    let name = path.to_string_lossy().into_owned();
+    let refused = |reason: &str| Box::new(parse::unreadable(&name, reason));
+    let metadata = fs::metadata(path).map_err(|error| refused(&reason(&error)))?;
+    if metadata.is_dir() {
+        return Err(refused("it is a folder; name the files in it"));
+    }
+    if metadata.len() > limits::SOURCE_BYTES as u64 {
+        // The loader would refuse it as well, but only after reading it whole.
+        return Err(refused(&format!(
+            "it has {} bytes, more than the {} of a source",
+            metadata.len(),
+            limits::SOURCE_BYTES
+        )));
+    }
+    let bytes = fs::read(path).map_err(|error| refused(&reason(&error)))?;
+    Ok(Input::new(name, bytes))
+}
+
+/// A folder to look for imports in, as the compiler takes it.
+///
+/// # Errors
+/// E0001 if there is no such folder.
+pub fn include_dir(path: &Path) -> Result<String, Box<Diagnostic>> {
+    let name = path.to_string_lossy().into_owned();
+    let refused = |reason: &str| Box::new(parse::unreadable(&name, reason));
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(name),
+        Ok(_) => Err(refused(
+            "it is no folder, and imports are looked for in folders",
+        )),
+        Err(error) => Err(refused(&reason(&error))),
+    }
+}
+
+/// The words of the system, without its numbers.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is no folder".to_owned(),
+        _ => error.to_string(),
+    }
+}

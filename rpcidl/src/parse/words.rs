@@ -1,0 +1,88 @@
+//! Words of this language and of its neighbours.
+
+use crate::suggest;
+
+/// The words that a declaration begins with.
+pub(crate) const DECLARATIONS: [&str; 10] = [
+    "alias",
+    "closed",
+    "const",
+    "enum",
+    "error",
+    "flags",
+    "interface",
+    "oneway",
+    "struct",
+    "union",
+];
+
+/// What this language calls a declaration of another one.
+pub(crate) fn foreign_declaration(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "message" | "record" | "parcelable" | "table" | "class" | "data" | "compound"
+        | "exception" => "struct",
+        "service" | "protocol" | "trait" | "rpc_service" => "interface",
+        "bits" | "bitmask" | "bitfield" | "bitset" | "bit_flags" => "flags",
+        "variant" | "oneof" | "choice" | "safe_union" => "union",
+        "typedef" | "type" | "using" | "typealias" => "alias",
+        "include" | "use" | "require" => "import",
+        "namespace" | "module" | "mod" => "package",
+        "enumeration" => "enum",
+        "constexpr" | "let" | "static" | "define" => "const",
+        _ => return None,
+    })
+}
+
+/// The declaration keyword that was probably meant by a misspelt one.
+pub(crate) fn similar_declaration(word: &str) -> Option<&'static str> {
+    suggest::nearest(
+        word,
+        DECLARATIONS
+            .into_iter()
+            .chain(["package", "import", "edition"]),
+    )
+}
+
+/// Why a word of another language before a field or a method is not needed, and what to write instead.
+pub(crate) fn foreign_modifier(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "public" | "private" | "protected" | "pub" | "final" | "static" | "abstract"
+        | "virtual" | "mutable" | "volatile" | "let" | "var" | "mut" => {
+            "remove it; there is nothing like it here"
+        }
+        "optional" | "nullable" => "remove it and write `?` after the type",
+        "required" => "remove it; a field without `?` is always there",
+        "repeated" | "list" => "remove it and write `vec<T, N>` as the type",
+        "unsigned" => "write `u8`, `u16`, `u32` or `u64` as the type",
+        "signed" | "long" | "short" => "write `i8`, `i16`, `i32` or `i64` as the type",
+        "struct" | "enum" | "union" => "remove it; a type is used by its name alone",
+        "fn" | "func" | "function" | "def" | "rpc" => {
+            "write the result type instead, `void` if there is none"
+        }
+        "async" => "write `oneway` for a call without a reply; others can be awaited anyway",
+        "signal" | "callback" => "write `event`",
+        _ => return None,
+    })
+}
+
+/// True for types that have a keyword or a fixed name.
+pub(crate) fn is_builtin_type(word: &str) -> bool {
+    matches!(
+        word,
+        "u8" | "u16"
+            | "u32"
+            | "u64"
+            | "i8"
+            | "i16"
+            | "i32"
+            | "i64"
+            | "f32"
+            | "f64"
+            | "bool"
+            | "string"
+            | "bytes"
+            | "vec"
+            | "void"
+            | "buffer"
+    )
+}

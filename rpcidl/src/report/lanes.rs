@@ -1,0 +1,130 @@
+//! Which slot a method needs, and what a connection costs.
+
+use crate::ir::{Interface, Method, MethodKind, Tuning};
+
+use super::CACHE_LINE;
+
+/// The word that goes with every message in a slot.
+const WORD: u32 = 8;
+
+/// The largest message that shares a cache line with its word.
+const ONE_LINE: u32 = CACHE_LINE - WORD;
+
+/// In-flight window of an interface that asks for none, and the window of events.
+const WINDOW: u32 = 32;
+
+/// How a method uses its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Request and response both fit the one line that they share with the word; the response replaces the request.
+    OneLine,
+    /// The server edits the request where it lies.
+    InPlace,
+    /// Request lines, then response lines.
+    Split,
+    /// Nothing comes back.
+    OneWay,
+}
+
+/// The slot shape of a method.
+pub fn shape(method: &Method) -> Shape {
+    if method.kind != MethodKind::Call {
+        Shape::OneWay
+    } else if method.request.size <= ONE_LINE && method.response.size <= ONE_LINE {
+        Shape::OneLine
+    } else if method.in_place {
+        Shape::InPlace
+    } else {
+        Shape::Split
+    }
+}
+
+/// The slots of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Bytes of a slot that hold a request and its word; whole cache lines.
+    pub request: u32,
+    /// Bytes of a slot that hold a response and its word; 0 if every reply overlays its request.
+    pub response: u32,
+    /// Bytes of a slot for an event and its word; 0 if there is no event.
+    pub event: u32,
+    /// Slots of inproc: the in-flight window.
+    pub inproc_slots: u32,
+    /// Slots of shared memory.
+    pub shm_slots: u32,
+    /// Bytes of a slot of shared memory, which `@Shm(slot = N)` may enlarge.
+    pub shm_slot: u32,
+    /// Slots for events.
+    pub event_slots: u32,
+}
+
+impl Lane {
+    /// Bytes of one slot.
+    pub fn slot(&self) -> u32 {
+        self.request + self.response
+    }
+
+    /// Bytes of all event slots.
+    pub fn event_bytes(&self) -> u64 {
+        u64::from(self.event_slots) * u64::from(self.event)
+    }
+
+    /// Bytes of the slots of one inproc connection.
+    pub fn inproc_bytes(&self) -> u64 {
+        u64::from(self.inproc_slots) * u64::from(self.slot()) + self.event_bytes()
+    }
+
+    /// Bytes of the slots of one connection through shared memory.
+    pub fn shm_bytes(&self) -> u64 {
+        u64::from(self.shm_slots) * u64::from(self.shm_slot) + self.event_bytes()
+    }
+}
+
+/// The slots that an interface needs, by the same rules as the runtime's `SlotShape`.
+pub fn lane(interface: &Interface) -> Lane {
+    let (mut request, mut response, mut event) = (0, None, None);
+    for method in &interface.methods {
+        if method.kind == MethodKind::Event {
+            event = event.max(Some(method.request.size));
+            continue;
+        }
+        request = request.max(method.request.size);
+        if overlays(method) {
+            // What is answered where it arrived must fit there.
+            request = request.max(method.response.size);
+        } else {
+            response = response.max(Some(method.response.size));
+        }
+    }
+    let (request, response, event) = (
+        area(request),
+        response.map_or(0, area),
+        event.map_or(0, area),
+    );
+    let slot = request + response;
+    // A method that asks for more gets it for the whole connection.
+    let most = |of: fn(&Tuning) -> Option<u32>| {
+        let methods = interface.methods.iter().map(|method| of(&method.tuning));
+        methods.chain([of(&interface.tuning)]).max().flatten()
+    };
+    Lane {
+        request,
+        response,
+        event,
+        inproc_slots: most(|tuning| tuning.inproc_depth).unwrap_or(WINDOW),
+        shm_slots: most(|tuning| tuning.shm_slots).unwrap_or(WINDOW),
+        shm_slot: most(|tuning| tuning.shm_slot)
+            .map_or(slot, |least| least.max(slot).next_multiple_of(CACHE_LINE)),
+        event_slots: if event > 0 { WINDOW } else { 0 },
+    }
+}
+
+/// True if the reply may take the place of the request.
+fn overlays(method: &Method) -> bool {
+    method.in_place || (method.request.size <= ONE_LINE && method.response.size <= ONE_LINE)
+}
+
+/// A message in whole words and its word, in whole lines.
+fn area(message: u32) -> u32 {
+    (message.next_multiple_of(WORD) + WORD).next_multiple_of(CACHE_LINE)
+}

@@ -1,0 +1,56 @@
+//! Type names of other languages, known only to say which name to write instead.
+
+/// What a foreign type name is called here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// A type that can replace it unseen.
+    Exactly(&'static str),
+    /// A type that needs a bound, which only the author knows.
+    Bounded(&'static str),
+    /// Nothing; the text says what to do instead.
+    Nothing(&'static str),
+}
+
+/// The language that the name comes from, and what to write.
+pub(crate) fn foreign(name: &str) -> Option<(&'static str, Foreign)> {
+    use Foreign::{Bounded, Exactly, Nothing};
+    Some(match name {
+        "byte" => ("AIDL's", Exactly("i8")),
+        "char" => ("AIDL's", Exactly("u16")),
+        "int" => ("AIDL's", Exactly("i32")),
+        "long" => ("AIDL's", Exactly("i64")),
+        "short" => ("Java's", Exactly("i16")),
+        "float" => ("AIDL's", Exactly("f32")),
+        "double" => ("AIDL's", Exactly("f64")),
+        "boolean" => ("AIDL's", Exactly("bool")),
+        "unsigned" => ("C's", Exactly("u32")),
+        "int8_t" | "int8" => ("HIDL's", Exactly("i8")),
+        "int16_t" | "int16" => ("HIDL's", Exactly("i16")),
+        "int32_t" | "int32" => ("HIDL's", Exactly("i32")),
+        "int64_t" | "int64" => ("HIDL's", Exactly("i64")),
+        "uint8_t" | "uint8" => ("HIDL's", Exactly("u8")),
+        "uint16_t" | "uint16" => ("HIDL's", Exactly("u16")),
+        "uint32_t" | "uint32" => ("HIDL's", Exactly("u32")),
+        "uint64_t" | "uint64" | "size_t" => ("HIDL's", Exactly("u64")),
+        "float32" => ("FIDL's", Exactly("f32")),
+        "float64" => ("FIDL's", Exactly("f64")),
+        "usize" => ("Rust's", Exactly("u64")),
+        "isize" => ("Rust's", Exactly("i64")),
+        "u128" | "i128" => (
+            "Rust's",
+            Nothing("write `u64[2]`; integers have at most 64 bits"),
+        ),
+        "String" | "CharSequence" | "str" => ("another language's", Bounded("string<64>")),
+        "List" | "Vec" | "vector" | "ArrayList" => ("another language's", Bounded("vec<T, 16>")),
+        "Map" | "HashMap" | "BTreeMap" | "map" => (
+            "another language's",
+            Nothing("write a `vec` of a struct with a key and a value"),
+        ),
+        "Option" | "Optional" => ("another language's", Nothing("write `T?`")),
+        "IBinder" | "ParcelFileDescriptor" | "FileDescriptor" | "handle" | "memory" => (
+            "another language's",
+            Nothing("handles cannot travel; lend bulk data with `buffer<read>` or `buffer<write>`"),
+        ),
+        _ => return None,
+    })
+}

@@ -1,0 +1,283 @@
+//! What to say about a name that means nothing.
+
+use super::{DeclId, Foreign, Node, Scope, Table, foreign};
+use crate::ast;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::Scalar;
+use crate::limits;
+use crate::source::Span;
+use crate::suggest;
+
+/// How many more names may be searched for a similar one.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(limits::SUGGESTIONS)
+    }
+}
+
+impl Budget {
+    /// Takes one search, if any is left.
+    pub(super) fn take(&mut self) -> bool {
+        let left = self.0 > 0;
+        self.0 = self.0.saturating_sub(1);
+        left
+    }
+}
+
+/// Every scalar of the language.
+pub(crate) const SCALARS: [Scalar; 11] = [
+    Scalar::U8,
+    Scalar::U16,
+    Scalar::U32,
+    Scalar::U64,
+    Scalar::I8,
+    Scalar::I16,
+    Scalar::I32,
+    Scalar::I64,
+    Scalar::F32,
+    Scalar::F64,
+    Scalar::Bool,
+];
+
+/// The scalar of that name.
+pub(crate) fn scalar(name: &str) -> Option<Scalar> {
+    SCALARS.into_iter().find(|scalar| scalar.keyword() == name)
+}
+
+impl Table<'_> {
+    /// The error for a type whose name means nothing.
+    pub(crate) fn unknown_type(
+        &self,
+        path: &ast::Path,
+        scope: Scope,
+        at: usize,
+        inside: Option<DeclId>,
+        budget: &mut Budget,
+    ) -> Diagnostic {
+        let Some(name) = path.segments.get(at) else {
+            return Diagnostic::error(Code::E0201, path.span, "unknown type");
+        };
+        if path.segments.len() == 1
+            && let Some((whose, instead)) = foreign(&name.text)
+        {
+            return foreign_type(name, whose, instead);
+        }
+        let error = match inside {
+            None => Diagnostic::error(
+                Code::E0201,
+                name.span,
+                format!("unknown type `{}`", name.text),
+            ),
+            Some(id) => self.no_such_part(Code::E0201, id, name),
+        };
+        if !budget.take() {
+            return error.help("declare it, or mend its spelling");
+        }
+        match inside {
+            Some(id) => {
+                let decl = self.decl(id);
+                match suggest::nearest(&name.text, decl.nested.keys().copied()) {
+                    Some(near) => error.fix(format!("it has `{near}`"), name.span, near),
+                    None => error.help(has(decl.nested.keys().copied())),
+                }
+            }
+            None => self.suggest(error, name, scope, &SCALARS, |node| node.is_type()),
+        }
+    }
+
+    /// The error for a constant or member whose name means nothing.
+    pub(crate) fn unknown_value(
+        &self,
+        path: &ast::Path,
+        scope: Scope,
+        at: usize,
+        inside: Option<DeclId>,
+        budget: &mut Budget,
+    ) -> Diagnostic {
+        let Some(name) = path.segments.get(at) else {
+            return Diagnostic::error(Code::E0202, path.span, "unknown name");
+        };
+        let error = match inside {
+            None => Diagnostic::error(
+                Code::E0202,
+                name.span,
+                format!("unknown name `{}`", name.text),
+            )
+            .label("not a constant or a member that is visible here"),
+            Some(id) => self.no_such_part(Code::E0202, id, name),
+        };
+        if !budget.take() {
+            return error.help("declare it, or mend its spelling");
+        }
+        match inside {
+            Some(id) => {
+                let decl = self.decl(id);
+                let parts = || decl.members.keys().chain(decl.nested.keys()).copied();
+                match suggest::nearest(&name.text, parts()) {
+                    Some(near) => error.fix(format!("it has `{near}`"), name.span, near),
+                    None => error.help(has(parts())),
+                }
+            }
+            None => {
+                let home = self.decls.iter().find(|decl| {
+                    decl.file == scope.file && decl.members.contains_key(name.text.as_str())
+                });
+                match home {
+                    Some(home) => {
+                        let full = format!("{}.{}", home.path, name.text);
+                        error.fix(format!("write `{full}`"), name.span, full)
+                    }
+                    None => self.suggest(error, name, scope, &[], |node| {
+                        matches!(node, Node::Const(_) | Node::Enum(_))
+                    }),
+                }
+            }
+        }
+    }
+
+    /// The error for an `extends` whose name means nothing.
+    pub(crate) fn unknown_interface(
+        &self,
+        name: &ast::Name,
+        scope: Scope,
+        budget: &mut Budget,
+    ) -> Diagnostic {
+        let error = Diagnostic::error(
+            Code::E0510,
+            name.span,
+            format!("unknown interface `{}`", name.text),
+        );
+        if budget.take() {
+            self.suggest(error, name, scope, &[], |node| {
+                matches!(node, Node::Interface(_))
+            })
+        } else {
+            error.help("declare it, or mend its spelling")
+        }
+    }
+
+    /// A declaration lacks a member or a nested name.
+    fn no_such_part(&self, code: Code, id: DeclId, name: &ast::Name) -> Diagnostic {
+        let decl = self.decl(id);
+        Diagnostic::error(
+            code,
+            name.span,
+            format!("`{}` has no `{}`", decl.path, name.text),
+        )
+        .also(self.span(id), "declared here")
+    }
+
+    /// Adds the nearest name among those that are visible or could be imported.
+    fn suggest(
+        &self,
+        error: Diagnostic,
+        name: &ast::Name,
+        scope: Scope,
+        scalars: &[Scalar],
+        wanted: impl Fn(Node<'_>) -> bool,
+    ) -> Diagnostic {
+        let file = self.file(scope.file);
+        // The same name elsewhere: in another package, or nested in something.
+        let same = self.decls.iter().find(|decl| {
+            decl.node.name().text == name.text
+                && wanted(decl.node)
+                && (decl.file == scope.file || decl.owner.is_none())
+        });
+        if let Some(decl) = same {
+            if decl.file == scope.file {
+                return error.fix(
+                    format!("write `{}`", decl.path),
+                    name.span,
+                    decl.path.clone(),
+                );
+            }
+            let line = format!("import {}.{};", self.file(decl.file).package, decl.path);
+            return match file.import_place {
+                Some(place) => {
+                    let end = Span {
+                        start: place.end,
+                        ..place
+                    };
+                    error.fix(format!("add `{line}`"), end, format!("\n{line}"))
+                }
+                None => error.help(format!("add `{line}`")),
+            };
+        }
+        let mut visible: Vec<&str> = Vec::new();
+        let mut owner = scope.owner;
+        while let Some(id) = owner {
+            let decl = self.decl(id);
+            visible.extend(
+                decl.nested
+                    .iter()
+                    .filter(|&(_, &id)| wanted(self.decl(id).node))
+                    .map(|(name, _)| name),
+            );
+            owner = decl.owner;
+        }
+        visible.extend(
+            file.items
+                .iter()
+                .filter(|&(_, &id)| wanted(self.decl(id).node))
+                .map(|(name, _)| name),
+        );
+        visible.extend(
+            file.imports
+                .iter()
+                .filter(|(_, import)| import.target.is_none_or(|id| wanted(self.decl(id).node)))
+                .map(|(name, _)| name),
+        );
+        visible.extend(scalars.iter().map(|scalar| scalar.keyword()));
+        if let Some(near) = suggest::nearest(&name.text, visible) {
+            return error.fix(
+                format!("a similar name is visible: `{near}`"),
+                name.span,
+                near,
+            );
+        }
+        let others = self
+            .decls
+            .iter()
+            .filter(|decl| decl.file != scope.file && decl.owner.is_none() && wanted(decl.node))
+            .map(|decl| decl.path.as_str());
+        if let Some(near) = suggest::nearest(&name.text, others)
+            && let Some(decl) = self
+                .decls
+                .iter()
+                .find(|decl| decl.file != scope.file && decl.path == near)
+        {
+            let package = &self.file(decl.file).package;
+            return error.help(format!(
+                "a similar name can be imported: `import {package}.{near};`"
+            ));
+        }
+        error.help("declare it, or import it from the package that does")
+    }
+}
+
+/// The error for a name of another language.
+fn foreign_type(name: &ast::Name, whose: &str, instead: Foreign) -> Diagnostic {
+    let error = Diagnostic::error(
+        Code::E0206,
+        name.span,
+        format!("`{}` is {whose} name for a type", name.text),
+    );
+    match instead {
+        Foreign::Exactly(ours) => error.fix(format!("write `{ours}`"), name.span, ours),
+        Foreign::Bounded(ours) => error.help(format!("write `{ours}` with the bound that fits")),
+        Foreign::Nothing(what) => error.help(what),
+    }
+}
+
+/// What a declaration has instead.
+fn has<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = parts.take(8).map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "nothing is declared inside it".to_owned()
+    } else {
+        format!("it has {}", names.join(", "))
+    }
+}
