@@ -1,0 +1,165 @@
+//! `rpcgen new`: the project is built and run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Folder, Run};
+
+/// The checkout that this test belongs to.
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn the_project_runs() {
+    let folder = Folder::new();
+    let checkout = checkout();
+    let run = folder
+        .run(&[
+            "new",
+            "my-store",
+            "--rpcidl-path",
+            checkout.to_str().unwrap(),
+        ])
+        .exits(0)
+        .silent();
+    assert!(
+        run.stdout.contains("cd my-store && cargo run"),
+        "{}",
+        run.stdout
+    );
+    let project = folder.path("my-store");
+    // The same versions as in this workspace, so that nothing has to be fetched.
+    let _ = fs::copy(checkout.join("Cargo.lock"), project.join("Cargo.lock"));
+    let cargo = |extra: &str| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .args(["run", "--offline", extra])
+            .current_dir(&project);
+        cargo.env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
+        );
+        cargo.env_remove("RUSTFLAGS").env_remove("OUT_DIR");
+        Run::of(cargo.output().unwrap()).exits(0)
+    };
+    let run = cargo("--quiet");
+    assert_eq!(run.stderr, "", "a new project builds without a warning");
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines[..2], ["Hello, world! (1)", "Hello, my-store! (2)"]);
+    assert!(lines[2].starts_with("nobody is greeted: "), "{lines:#?}");
+
+    // Nothing has changed, so the build script does not run again; then it must.
+    let again = cargo("--verbose");
+    let dirty = again
+        .stderr
+        .lines()
+        .find(|line| line.contains("Dirty my-store") && line.contains("the file"));
+    assert_eq!(dirty, None);
+    let schema = folder.read("my-store/idl/my_store.idl");
+    folder.write(
+        "my-store/idl/my_store.idl",
+        format!("{schema}\nconst u8 MORE = 1;\n"),
+    );
+    cargo("--verbose")
+        .says("Dirty my-store")
+        .says("my_store.idl");
+}
+
+#[test]
+fn the_schema_is_formatted_and_fine() {
+    let folder = Folder::new();
+    folder
+        .run(&["new", "Demo", "--path", "some/where"])
+        .exits(0)
+        .silent();
+    assert_eq!(
+        folder.list("some/where"),
+        [".gitignore", "Cargo.toml", "build.rs", "idl", "src"]
+    );
+    folder
+        .run(&["check", "some/where/idl/demo.idl"])
+        .exits(0)
+        .silent();
+    folder
+        .run(&["fmt", "--check", "some/where/idl/demo.idl"])
+        .exits(0)
+        .silent();
+    assert!(
+        folder
+            .read("some/where/Cargo.toml")
+            .contains("name = \"Demo\"")
+    );
+}
+
+#[test]
+fn it_finds_the_checkout_that_it_is_run_in() {
+    let folder = Folder::new();
+    for name in ["rpcidl", "runtime-core", "runtime-inproc"] {
+        folder.write(&format!("{name}/Cargo.toml"), "");
+    }
+    folder.write("Cargo.toml", "[workspace]\n");
+    folder
+        .run(&["new", "demo", "--path", "apps/demo"])
+        .exits(0)
+        .silent();
+    let manifest = folder.read("apps/demo/Cargo.toml");
+    assert!(
+        manifest.contains("rpcidl = { path = \"../../rpcidl\", features = [\"build\"] }"),
+        "{manifest}"
+    );
+    assert!(
+        manifest.contains("runtime-inproc = { path = \"../../runtime-inproc\" }"),
+        "{manifest}"
+    );
+    assert!(manifest.contains("\n[workspace]\n"), "{manifest}");
+}
+
+#[test]
+fn what_is_there_is_kept() {
+    let folder = Folder::new();
+    folder.write("demo/notes.txt", "mine");
+    folder
+        .run(&["new", "demo"])
+        .exits(2)
+        .says("`demo` is not empty");
+    assert_eq!(folder.list("demo"), ["notes.txt"]);
+    folder
+        .run(&["new", "demo", "--path", "demo/notes.txt"])
+        .exits(2)
+        .says("`demo/notes.txt`");
+    fs::create_dir(folder.path("empty")).unwrap();
+    folder.run(&["new", "demo", "--path", "empty"]).exits(0);
+}
+
+#[test]
+fn names_that_cargo_would_refuse_are_refused() {
+    let folder = Folder::new();
+    for name in [
+        "1st",
+        "a b",
+        "",
+        "../up",
+        "ä",
+        "fn",
+        "test",
+        "runtime-core",
+        "_x",
+    ] {
+        folder.run(&["new", name]).exits(2);
+    }
+    folder.run(&["new"]).exits(2).says("NAME");
+    folder
+        .run(&["new", "demo", "--rpcidl-path", "."])
+        .exits(2)
+        .says("no checkout of rpcidl");
+    folder
+        .run(&["new", "demo", "--rpcidl-path", "none"])
+        .exits(2)
+        .says("`none`");
+    assert_eq!(folder.list("."), [""; 0]);
+}
