@@ -1,0 +1,18 @@
+//! Compiles the schemas: one module a package, and a `mod.rs` that declares them, in `OUT_DIR`.
+
+use rpcidl::build::{Backend, Config};
+
+fn main() -> std::io::Result<()> {
+    Config::new().backend(Backend::Inproc).compile(&[
+        "idl/allreduce.idl",
+        "idl/dfs.idl",
+        "idl/hello.idl",
+        "idl/hotel.idl",
+        "idl/image.idl",
+        "idl/kv.idl",
+        "idl/lock.idl",
+        "idl/orderbook.idl",
+        "idl/resolver.idl",
+        "idl/sensors.idl",
+    ])
+}

@@ -1,0 +1,151 @@
+//! Four workers that add up their vectors at every step, as data-parallel training does.
+
+use std::thread;
+use std::time::Duration;
+
+use idl_examples::allreduce::group::{
+    AllReduceResponse, Client, JoinResponse, Request, Server, Service, method,
+};
+use idl_examples::allreduce::{GroupError, Operation, PIECE, Piece};
+use idl_examples::{Failure, Laps, join};
+use runtime_core::{CallError, ClientConfig, ServerConfig, Token};
+
+const WORKERS: u32 = 4;
+const PIECES: u32 = 4;
+const STEPS: u32 = 50;
+
+type Waiting<M> = Token<M, runtime_inproc::Server<Service>>;
+
+/// Adds up, or finds the greatest, in the order of ranks: floating point sums depend on the order, and every worker must
+/// get the same bits in every run.
+fn reduce<'a>(operation: Operation, mut pieces: impl Iterator<Item = &'a Piece>) -> Piece {
+    let mut result = pieces.next().copied().unwrap_or([0.0; PIECE as usize]);
+    for piece in pieces {
+        for (result, value) in result.iter_mut().zip(piece) {
+            *result = if operation == Operation::MAX {
+                result.max(*value)
+            } else {
+                *result + value
+            };
+        }
+    }
+    result
+}
+
+/// Holds each call until all workers have made theirs.
+fn serve(mut server: Server) -> Result<(), Failure> {
+    let (mut joined, mut step) = (0, 0);
+    let mut at_barrier: Vec<Waiting<method::Barrier>> = Vec::new();
+    let mut reducing: Vec<Waiting<method::AllReduce>> = Vec::new();
+    while server.wait(Duration::MAX).is_ok() {
+        loop {
+            // A worker that is gone is found by the others' deadlines. The request has to be out of the way before the
+            // server can answer others, so this is a `match` of its own.
+            match server.recv() {
+                Ok(Some(Request::Join(call))) => {
+                    let _ = call.reply(JoinResponse {
+                        result: joined,
+                        workers: WORKERS,
+                    });
+                    joined += 1;
+                }
+                Ok(Some(Request::Barrier(call))) => at_barrier.push(call.into_token()),
+                Ok(Some(Request::AllReduce(call))) if call.data().step == step => {
+                    reducing.push(call.into_token());
+                }
+                Ok(Some(Request::AllReduce(call))) => drop(call.fail(GroupError::OUT_OF_STEP)),
+                Ok(None) | Err(_) => break,
+            }
+            if at_barrier.len() == WORKERS as usize {
+                for token in at_barrier.drain(..) {
+                    let _ = server.reply(token, ());
+                }
+            }
+            if reducing.len() == WORKERS as usize {
+                step += 1;
+                reducing.sort_by_key(|token| token.data().rank);
+                // The vectors are read where they arrived.
+                let operation = reducing[0].data().operation;
+                let piece = reduce(operation, reducing.iter().map(|token| &token.data().piece));
+                let response = AllReduceResponse { piece };
+                for token in reducing.drain(..) {
+                    let _ = server.reply(token, &response);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a worker has to give at a step: small whole numbers, whose sums are exact.
+fn gradient(rank: u32, step: u32) -> Piece {
+    std::array::from_fn(|at| ((at as u32 * 7 + rank * 13 + step) % 100) as f32)
+}
+
+fn work(mut client: Client) -> Result<(Laps, f32), Failure> {
+    let joined = client.blocking().join()?;
+    assert_eq!(joined.workers, WORKERS);
+    let rank = joined.result;
+    client.blocking().barrier(rank)?;
+    let mut laps = Laps::default();
+    let mut total = 0.0;
+    for step in 0..STEPS * PIECES {
+        // The last piece of each vector asks for the greatest value instead.
+        let operation = if step % PIECES == PIECES - 1 {
+            Operation::MAX
+        } else {
+            Operation::SUM
+        };
+        let mine = gradient(rank, step);
+        let reduced = laps
+            .time(|| client.blocking().all_reduce(rank, step, operation, &mine))?
+            .piece;
+        let all: Vec<_> = (0..WORKERS).map(|rank| gradient(rank, step)).collect();
+        assert!(
+            reduced == reduce(operation, all.iter()),
+            "step {step} is not what a plain loop makes of it"
+        );
+        total += reduced.iter().sum::<f32>();
+    }
+    client.blocking().barrier(rank)?;
+    let again = client
+        .blocking()
+        .all_reduce(rank, 0, Operation::SUM, &gradient(rank, 0));
+    assert_eq!(
+        again.err(),
+        Some(CallError::Service(GroupError::OUT_OF_STEP))
+    );
+    Ok((laps, total))
+}
+
+fn main() -> Result<(), Failure> {
+    let config = ServerConfig {
+        max_clients: WORKERS as usize,
+        ..ServerConfig::default()
+    };
+    let mut server = Server::over(runtime_inproc::Server::new(&config)?, &config);
+    let connector = server.transport().connector();
+    let mut workers = Vec::new();
+    for _ in 0..WORKERS {
+        let config = ClientConfig::default();
+        let client = Client::over(connector.connect(&config)?, &config);
+        workers.push(thread::spawn(move || work(client)));
+    }
+    // Without it no further client can come, so the server ends with the last of these.
+    drop(connector);
+    let server = thread::spawn(move || serve(server));
+
+    let mut results = Vec::new();
+    for worker in workers {
+        results.push(join(worker)?);
+    }
+    join(server)?;
+    let (laps, total) = &results[0];
+    assert!(
+        results.iter().all(|(_, other)| other == total),
+        "the workers do not agree"
+    );
+    println!("allreduce: {WORKERS} workers agree after {STEPS} steps on {total}");
+    println!("allreduce: {PIECE} numbers reduced over {WORKERS} workers, {laps}");
+    Ok(())
+}
