@@ -1,7 +1,7 @@
 //! The ratio protocol: baseline and subject in alternating slices of one run.
 //!
 //! Each pair of slices runs in the order ABBA, with fresh memory for every slice, since the address of a line alone moves a
-//! round trip by up to a third. A pair is thrown away if the host took time from the machine or its two baseline slices
+//! round trip by up to a third. A pair is thrown away if the host took time from the machine, a thread was switched out, or its two baseline slices
 //! differ by more than a tenth, and replaced, as long as there is time. Too few pairs give "inconclusive", which is not a
 //! pass. The result is the median of the pairs' ratios with a bootstrap interval.
 
@@ -72,7 +72,7 @@ pub(crate) fn compare(
         median
     };
     while ratios.len() < effort.pairs && start.elapsed() < effort.limit {
-        let stolen = machine::steal();
+        let disturbed = (machine::steal(), machine::switches());
         let mut ignored = Vec::new();
         // ABBA or BAAB, by chance.
         let (base, ours) = if random.below(2) == 0 {
@@ -89,7 +89,7 @@ pub(crate) fn compare(
         };
         let ratio = (ours[0] + ours[1]) / (base[0] + base[1]);
         let apart = (base[0] - base[1]).abs() > 0.1 * base[0].min(base[1]);
-        if machine::steal() != stolen || apart {
+        if (machine::steal(), machine::switches()) != disturbed || apart {
             discarded += 1;
         } else if base[0] < ONE_CORE_NS {
             one_core.push(ratio);

@@ -135,8 +135,8 @@ fn run(mut options: Options) {
         };
         for &bytes in sizes {
             let must = match bytes {
-                ..=56 => 1.00,
-                ..=1024 => 1.10,
+                ..57 => 1.00,
+                57..=1024 => 1.10,
                 _ => 0.70,
             };
             let baseline = PingPong { lines: 2, bytes };

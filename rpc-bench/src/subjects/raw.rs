@@ -66,8 +66,10 @@ impl Side {
     #[inline(always)]
     fn write(&self, turn: u64) {
         for word in 1..=self.words {
-            // SAFETY: within the area; it is this side's turn.
-            unsafe { self.mine.add(word).write_volatile(turn) };
+            // SAFETY: within the area.
+            let place = unsafe { self.mine.add(word) };
+            // SAFETY: it is this side's turn.
+            unsafe { place.write_volatile(turn) };
         }
         self.flag(self.mine).store(turn, Ordering::Release);
     }
@@ -76,10 +78,10 @@ impl Side {
     #[inline(always)]
     fn read(&mut self) {
         for word in 1..=self.words {
-            // SAFETY: within the area; it is this side's turn.
-            self.sum = self
-                .sum
-                .wrapping_add(unsafe { self.theirs.add(word).read_volatile() });
+            // SAFETY: within the area.
+            let place = unsafe { self.theirs.add(word) };
+            // SAFETY: it is this side's turn.
+            self.sum = self.sum.wrapping_add(unsafe { place.read_volatile() });
         }
     }
 }
@@ -100,12 +102,9 @@ impl Subject for PingPong {
         let stride = (8 + self.bytes).next_multiple_of(128);
         let area = Arc::new(Area::new(2 * stride));
         let there = area.base.cast::<u64>();
+        let back = if self.lines == 1 { 0 } else { stride };
         // SAFETY: the area has room for both.
-        let back = if self.lines == 1 {
-            there
-        } else {
-            unsafe { area.base.add(stride).cast::<u64>() }
-        };
+        let back = unsafe { area.base.add(back) }.cast::<u64>();
         let words = self.bytes.div_ceil(8);
         let caller = Side {
             _area: Arc::clone(&area),
