@@ -1,6 +1,11 @@
 //! Generated code holds in crates with other habits: without a prelude, with every warning refused, with names that hide
 //! others, and whatever can be seen from where.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and its items are not read by others"
+)]
 #![no_implicit_prelude]
 #![deny(warnings, missing_docs, unreachable_pub)]
 #![forbid(unsafe_code)]
