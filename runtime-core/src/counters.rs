@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::cell::Cell;
 use core::fmt;
 
-use crate::service::{MethodInfo, MethodKind};
+use crate::service::{Method, MethodInfo, MethodKind, Service};
 
 /// What one side has counted since it was made: a snapshot.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ impl Counters {
 }
 
 /// The counters while they count: of one thread, so without atomics. Bytes are worked out from the sizes when asked for.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     methods: Box<[MethodTally]>,
     pub(crate) late_replies: Cell<u64>,
@@ -67,7 +67,7 @@ pub(crate) struct Tally {
 }
 
 /// One method's.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct MethodTally {
     pub(crate) calls: Cell<u64>,
     pub(crate) failures: Cell<u64>,
@@ -84,14 +84,31 @@ pub(crate) fn count(counter: &Cell<u64>) {
 }
 
 impl Tally {
-    pub(crate) fn new(methods: &[MethodInfo]) -> Self {
+    pub(crate) fn new<S: Service>() -> Self {
         Self {
-            methods: methods.iter().map(|_| MethodTally::default()).collect(),
+            methods: S::METHODS.iter().map(|_| MethodTally::default()).collect(),
             ..Self::default()
         }
     }
 
-    /// The counters of a method; a number that there is not counts nowhere.
+    /// The counters of a method.
+    ///
+    /// # Safety
+    /// 1. `new` was called for `M::Service`.
+    #[inline(always)]
+    pub(crate) unsafe fn of<M: Method>(&self) -> &MethodTally {
+        const {
+            assert!(
+                M::INDEX < M::Service::METHODS.len(),
+                "`Method::INDEX` is a place in `Service::METHODS`"
+            );
+        };
+        debug_assert_eq!(self.methods.len(), M::Service::METHODS.len());
+        // SAFETY: `new` made as many as there are `METHODS`, by promise 1, and the index is below that.
+        unsafe { self.methods.get_unchecked(M::INDEX) }
+    }
+
+    /// The counters of the method at `index`; a number that there is not counts nowhere.
     #[inline(always)]
     pub(crate) fn at(&self, index: usize) -> Option<&MethodTally> {
         self.methods.get(index)

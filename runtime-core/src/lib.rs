@@ -22,6 +22,7 @@ mod counters;
 mod error;
 mod info;
 mod macros;
+mod prefetch;
 mod server;
 mod service;
 mod stubs;
@@ -40,8 +41,8 @@ pub use info::{ArmInfo, FieldInfo, Invalid, InvalidKind, TypeInfo};
 pub use server::{Arrived, Audience, Call, Incoming, Opened, ReplyLoan, Server, Token};
 pub use service::{Method, MethodInfo, MethodKind, Outcome, Service, SlotShape, Tuning};
 pub use transport::{
-    ArrivedHead, Bind, ClientId, ClientTransport, Completion, Connect, Failure, ReplyStatus,
-    ServerTransport, Ticket,
+    ArrivedHead, Bind, ClientId, ClientTransport, Completion, Connect, Failure, ReplyHead,
+    ReplyStatus, ServerTransport, Ticket,
 };
 #[doc(hidden)]
 pub use wire::align;

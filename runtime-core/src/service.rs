@@ -5,10 +5,12 @@ use core::ptr::NonNull;
 use core::time::Duration;
 
 use crate::abi::AbiHash;
+use crate::counters::{Tally, count};
 use crate::error::{CallError, ServiceError};
 use crate::info::{Invalid, InvalidKind};
+use crate::prefetch::prefetch;
 use crate::server::{Arrived, Incoming, Opened};
-use crate::transport::{Failure, ServerTransport};
+use crate::transport::{Failure, ReplyHead, ReplyStatus, ServerTransport};
 use crate::wire::Wire;
 
 /// A service: implemented by generated code for a type without values.
@@ -106,6 +108,8 @@ pub struct MethodInfo {
     pub response: usize,
     /// True if the reply may overwrite the request in the slot.
     pub overlay: bool,
+    /// The deadline in the definition.
+    pub deadline: Option<Duration>,
 }
 
 impl MethodInfo {
@@ -118,15 +122,19 @@ impl MethodInfo {
             request: size_of::<M::Request>(),
             response: size_of::<M::Response>(),
             overlay: M::OVERLAY,
+            deadline: M::DEADLINE,
         }
     }
 }
 
 /// How large the slots of a service are.
 ///
-/// A slot has a request area and, unless every method lets its reply overwrite the request, a response area. Each ends
-/// with the 8-byte word that hands it over, is a whole number of cache lines, and holds its message right before the word: so
-/// a small message shares a line with the word, and of a large one the line with the word is written last.
+/// A slot has a request area and, unless every method lets its reply overwrite the request, a response area. Each is a whole
+/// number of cache lines and begins with the 8-byte word that hands it over. A small message shares the word's line; a larger one
+/// has the lines after it to itself. So whoever fills it never touches the line that the reader watches, no store of 16 or more
+/// bytes crosses from one line into the next, and the lines follow each other in the order in which processors prefetch.
+/// (Measured at 64 B over the bare ping-pong: 1.13 with the word at either end of the message, 1.03 with lines of its own,
+/// 1.00 with `prefetch`, too.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotShape {
     /// Bytes of the request area.
@@ -140,10 +148,12 @@ pub struct SlotShape {
 impl SlotShape {
     /// Bytes in a cache line.
     pub const LINE: usize = 64;
-    /// Bytes of the word at the end of an area.
+    /// Bytes of the word at the start of an area.
     pub const WORD: usize = 8;
     /// The largest message that shares a cache line with its word.
     pub const ONE_LINE: usize = Self::LINE - Self::WORD;
+    /// How far a message begins after its place where it has lines of its own: those after the word's.
+    pub const APART: usize = Self::LINE - Self::WORD;
 
     /// The slot that fits every method.
     pub const fn of(methods: &[MethodInfo]) -> Self {
@@ -177,9 +187,13 @@ impl SlotShape {
         }
     }
 
-    /// Word and message in whole lines.
+    /// The word's line, and the lines of a message that does not fit in there.
     const fn area(message: usize) -> usize {
-        (message.next_multiple_of(Self::WORD) + Self::WORD).next_multiple_of(Self::LINE)
+        if message <= Self::ONE_LINE {
+            Self::LINE
+        } else {
+            Self::LINE + message.next_multiple_of(Self::LINE)
+        }
     }
 
     /// Bytes of the areas of so many slots and events.
@@ -209,62 +223,71 @@ impl Tuning {
     };
 }
 
-/// How far before its end the request of a method begins: its size, in whole words. Where request and response are one
-/// memory edited in place, both begin where the longer one does.
-pub(crate) const fn request_room<M: Method>() -> usize {
-    let size = if M::IN_PLACE {
-        max(size_of::<M::Request>(), size_of::<M::Response>())
-    } else {
-        size_of::<M::Request>()
-    };
-    size.next_multiple_of(8)
+/// True if the request of a method begins apart from its place. Where request and response are one memory edited in place, both
+/// begin where the longer one does.
+pub(crate) const fn request_apart<M: Method>() -> bool {
+    size_of::<M::Request>() > SlotShape::ONE_LINE
+        || (M::IN_PLACE && size_of::<M::Response>() > SlotShape::ONE_LINE)
 }
 
 /// The same for the response.
-pub(crate) const fn response_room<M: Method>() -> usize {
+pub(crate) const fn response_apart<M: Method>() -> bool {
     if M::IN_PLACE {
-        request_room::<M>()
+        request_apart::<M>()
     } else {
-        size_of::<M::Response>().next_multiple_of(8)
+        size_of::<M::Response>() > SlotShape::ONE_LINE
     }
 }
 
 /// What became of a call, before its type is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Outcome<'a> {
-    pub(crate) result: Result<Lies<'a>, Failure>,
+pub struct Outcome<'a>(pub(crate) Ended<'a>);
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended<'a> {
+    /// With a reply.
+    Arrived {
+        head: ReplyHead,
+        lies: Lies<'a>,
+        /// Where it counts if it is no response, and as which method.
+        tally: &'a Tally,
+        index: usize,
+    },
+    /// Without.
+    Failed(Failure),
 }
 
-/// A message that lies before `end`, lent for `'a`.
+/// A message that lies at `place` or `apart` bytes after it, lent for `'a`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lies<'a> {
-    end: NonNull<u8>,
-    len: usize,
+    place: NonNull<u8>,
+    apart: usize,
     lent: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Lies<'a> {
     /// # Safety
-    /// 1. `end` is aligned to 8.
-    /// 2. For every `size` that `read` is asked for and that is `len`, the `room` before `end` is readable and unchanged for `'a`.
-    pub(crate) const unsafe fn new(end: NonNull<u8>, len: usize) -> Self {
+    /// 1. `place` is aligned to 8, `apart` a multiple of 8.
+    /// 2. For every type that `read` is asked for, as many bytes from `place`, or from `apart` bytes after it if `read` is told so, are
+    ///    readable and unchanged for `'a`.
+    #[inline(always)]
+    pub(crate) const unsafe fn new(place: NonNull<u8>, apart: usize) -> Self {
         Self {
-            end,
-            len,
+            place,
+            apart,
             lent: PhantomData,
         }
     }
 
-    /// The message as a `W` that begins `room` before the end; `None` if it has another size.
+    /// The message as a `W`.
     #[inline(always)]
-    pub(crate) fn read<W: Wire>(self, room: usize) -> Option<&'a W> {
-        if self.len != size_of::<W>() {
-            return None;
-        }
-        // SAFETY: promise 2 of `new`, which the size was just checked against.
-        let start = unsafe { self.end.sub(room) };
-        // SAFETY: promises 1 and 2 of `new`: `room` is whole words, so the start is aligned; any bytes are a `W`.
-        Some(unsafe { start.cast().as_ref() })
+    pub(crate) fn read<W: Wire>(self, apart: bool) -> &'a W {
+        // SAFETY: promise 2 of `new`.
+        let start = unsafe { self.place.add(if apart { self.apart } else { 0 }) }.cast::<W>();
+        prefetch(start);
+        // SAFETY: promises 1 and 2 of `new`: aligned; any bytes are a `W`.
+        unsafe { start.as_ref() }
     }
 }
 
@@ -272,21 +295,36 @@ impl<'a> Outcome<'a> {
     /// As the result of a method: the response where it lies, checked.
     #[inline(always)]
     pub fn of<M: Method>(self) -> Result<&'a M::Response, CallError<M::Error>> {
-        match self.result {
-            Ok(lies) => {
-                let Some(response) = lies.read::<M::Response>(const { response_room::<M>() })
-                else {
-                    return Err(CallError::InvalidData(Invalid::new(
-                        InvalidKind::Size,
-                        M::Response::INFO,
-                    )));
-                };
+        match self.0 {
+            Ended::Arrived {
+                head,
+                lies,
+                tally,
+                index,
+            } => {
+                if !head.is_ok(size_of::<M::Response>()) {
+                    return Err(refused::<M>(head, tally, index));
+                }
+                let response = lies.read::<M::Response>(const { response_apart::<M>() });
                 if !M::Response::PLAIN {
                     response.validate().map_err(CallError::InvalidData)?;
                 }
                 Ok(response)
             }
-            Err(failure) => Err(failure.as_error::<M>()),
+            Ended::Failed(failure) => Err(failure.as_error::<M>()),
         }
+    }
+}
+
+/// The error that a reply without the response says. Takes its arguments apart, so that they stay in registers until it is called.
+#[cold]
+fn refused<M: Method>(head: ReplyHead, tally: &Tally, index: usize) -> CallError<M::Error> {
+    if let Some(method) = tally.at(index) {
+        count(&method.failures);
+    }
+    if head.status() == ReplyStatus::Ok as u16 {
+        CallError::InvalidData(Invalid::new(InvalidKind::Size, M::Response::INFO))
+    } else {
+        Failure::Refused(head).as_error::<M>()
     }
 }

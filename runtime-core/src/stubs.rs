@@ -147,6 +147,7 @@ macro_rules! server {
             /// # Errors
             /// [`WaitError::Disconnected`]($crate::WaitError::Disconnected) when every client is gone and none can connect any more, or the
             /// server was told to stop.
+            #[inline]
             pub fn poll<H: $handler + ?::core::marker::Sized>(
                 &mut self,
                 handler: &mut H,

@@ -1,12 +1,11 @@
 //! What a backend provides: slots that travel. Everything typed is built on these two traits.
 //!
-//! A transport moves bytes of known size between numbered slots and knows no method. It names the place of a message by
-//! the place's *end*: the typed layer, which knows the size, puts the message right before it. So the last cache line that a
-//! writer fills is always the one that the reader watches, whatever the size. The typed
+//! A transport moves bytes of known size between numbered slots and knows no method. It names the *place* of a message, and
+//! the typed layer, which knows the size, puts the message there: at the place itself if it is at most
+//! [`SlotShape::ONE_LINE`](crate::SlotShape::ONE_LINE)(crate::SlotShape::ONE_LINE) bytes long, else `APART` bytes further on. The typed
 //! [`Client`](crate::Client) and [`Server`](crate::Server) own the meaning: user data, deadlines, correlation, validation.
 
 use core::fmt;
-use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::task::Waker;
 
@@ -20,17 +19,20 @@ use crate::wire::Wire;
 /// The client's end of a connection.
 ///
 /// # Safety
-/// 1. A pointer from [`request`](Self::request) is aligned to 8, and the largest request of the service before it is valid for
-///    writes and not accessed by anyone else, from [`take`](Self::take) of the slot to [`send`](Self::send) or
-///    [`give_back`](Self::give_back).
-/// 2. A pointer from [`response`](Self::response) is aligned to 8, and the largest response before it is valid for reads and not
-///    written by an honest peer, from the slot's [`Completion`] to its [`release`](Self::release).
+/// 1. A pointer from [`request`](Self::request) is a *place*: aligned to 8, with room for [`SlotShape::ONE_LINE`](crate::SlotShape::ONE_LINE) bytes, and for
+///    the largest request of the service [`APART`](Self::APART) bytes further on. Both are valid for writes and not accessed by
+///    anyone else, from [`take`](Self::take) of the slot to [`send`](Self::send) or [`give_back`](Self::give_back).
+/// 2. [`Completion::place`] is a place with room for the largest response, valid for reads and not written by an honest peer, until
+///    the slot's [`release`](Self::release).
 /// 3. [`arrived_bytes`](Self::arrived_bytes) likewise, from the event's arrival to [`release_arrived`](Self::release_arrived).
 /// 4. No slot is handed out by `take` while it is taken, in flight, or completed and not released.
-/// 5. Every slot number handed out is below [`slots`](Self::slots).
+/// 5. Every slot number handed out is below [`slots`](Self::slots), which is always the same.
 pub unsafe trait ClientTransport: fmt::Debug {
     /// True if a reply may overwrite its request where [`Method::OVERLAY`] allows it.
     const OVERLAYS: bool;
+
+    /// How many bytes beyond its place a message of more than one line begins: a multiple of 8.
+    const APART: usize;
 
     /// How many slots may be in flight.
     fn window(&self) -> usize;
@@ -45,13 +47,22 @@ pub unsafe trait ClientTransport: fmt::Debug {
     fn take(&mut self) -> Option<u16>;
 
     /// Returns a taken slot unsent.
-    fn give_back(&mut self, slot: u16);
+    ///
+    /// # Safety
+    /// 1. [`take`](Self::take) gave the slot, and it was neither sent nor given back.
+    unsafe fn give_back(&mut self, slot: u16);
 
-    /// The end of the request of a taken slot.
-    fn request(&mut self, slot: u16) -> NonNull<u8>;
+    /// The place of the request of a taken slot.
+    ///
+    /// # Safety
+    /// 1. As for [`give_back`](Self::give_back).
+    unsafe fn request(&mut self, slot: u16) -> NonNull<u8>;
 
     /// Sends a taken slot.
-    fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool);
+    ///
+    /// # Safety
+    /// 1. As for [`give_back`](Self::give_back).
+    unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool);
 
     /// The next slot whose reply has arrived, in any order.
     fn poll(&mut self) -> Option<Completion>;
@@ -62,16 +73,16 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// True if [`poll_slot`](Self::poll_slot) would find the reply.
     fn slot_ready(&self, slot: u16) -> bool;
 
-    /// The end of the response of a completed slot.
-    fn response(&self, slot: u16, overlay: bool) -> NonNull<u8>;
-
     /// Frees a completed slot.
-    fn release(&mut self, slot: u16);
+    ///
+    /// # Safety
+    /// 1. [`poll`](Self::poll) or [`poll_slot`](Self::poll_slot) gave the slot, and it was not released since.
+    unsafe fn release(&mut self, slot: u16);
 
     /// The oldest event that has arrived and was not released.
     fn poll_arrived(&mut self) -> Option<ArrivedHead>;
 
-    /// The end of the arguments of an arrived event.
+    /// The place of the arguments of an arrived event.
     fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8>;
 
     /// Frees an arrived event.
@@ -93,41 +104,49 @@ pub unsafe trait ClientTransport: fmt::Debug {
     fn wake_at(&self, until: u64, waker: &Waker);
 }
 
-/// A slot whose reply has arrived: slot, status and value, in one register.
+/// A slot whose reply has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Completion(NonZeroU64);
+pub struct Completion {
+    /// The slot.
+    pub slot: u16,
+    /// What became of the call.
+    pub head: ReplyHead,
+    /// The place of the response; see promise 2 of [`ClientTransport`].
+    pub place: NonNull<u8>,
+}
 
-impl Completion {
-    /// Set in every value, so that `Option` needs no room.
-    const SOME: u64 = 1 << 15;
+/// What the server says of a reply: status and value, in one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplyHead(u64);
 
-    /// What became of `slot`, which is below 2^15; numbers of status that are not known are errors, see [`ReplyStatus`].
-    /// `value` is the length of the response, the error's number, or the packed finding, by status.
+impl ReplyHead {
+    /// `status` is a [`ReplyStatus`], or what a peer wrote in its place; `value` is the length of the response, the error's number, or
+    /// the packed finding, by status.
     #[inline(always)]
-    pub const fn new(slot: u16, status: u16, value: u32) -> Self {
-        let bits = Self::SOME | (slot as u64) | (status as u64) << 16 | (value as u64) << 32;
-        match NonZeroU64::new(bits) {
-            Some(bits) => Self(bits),
-            None => unreachable!(),
-        }
+    pub const fn new(status: u16, value: u32) -> Self {
+        Self(status as u64 | (value as u64) << 16)
     }
 
-    /// The slot.
+    /// From a number that has the status in its low 16 bits and the value in the 32 above.
     #[inline(always)]
-    pub const fn slot(self) -> u16 {
-        (self.0.get() & (Self::SOME - 1)) as u16
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits & 0xffff_ffff_ffff)
+    }
+
+    /// True if a response of that many bytes follows.
+    #[inline(always)]
+    pub(crate) const fn is_ok(self, len: usize) -> bool {
+        self.0 == Self::new(ReplyStatus::Ok as u16, len as u32).0
     }
 
     /// The status.
-    #[inline(always)]
-    pub const fn status(self) -> u16 {
-        (self.0.get() >> 16) as u16
+    pub(crate) const fn status(self) -> u16 {
+        self.0 as u16
     }
 
     /// The value.
-    #[inline(always)]
-    pub const fn value(self) -> u32 {
-        (self.0.get() >> 32) as u32
+    pub(crate) const fn value(self) -> u32 {
+        (self.0 >> 16) as u32
     }
 }
 
@@ -165,8 +184,8 @@ pub enum Failure {
     Timeout,
     /// The server is gone.
     Disconnected,
-    /// The server said so, with this status and value.
-    Status(u16, u32),
+    /// The server said so.
+    Refused(ReplyHead),
 }
 
 impl Failure {
@@ -178,7 +197,8 @@ impl Failure {
             Self::Disconnected => CallError::Disconnected {
                 maybe_executed: true,
             },
-            Self::Status(status, value) => {
+            Self::Refused(head) => {
+                let (status, value) = (head.status(), head.value());
                 if status == ReplyStatus::Service as u16 && M::THROWS {
                     CallError::Service(M::Error::from_code(value))
                 } else if status == ReplyStatus::Unimplemented as u16 {
@@ -216,15 +236,18 @@ pub trait Ticket: Copy + Send {
 ///
 /// # Safety
 /// For a ticket that came from [`poll`](Self::poll) of the same transport and was not yet answered:
-/// 1. [`request`](Self::request) is aligned to 8, and the largest request of the service before it is valid for reads and not
-///    written by an honest peer.
-/// 2. [`response`](Self::response) is aligned to 8, and the largest response that goes there is valid for writes before it and not
+/// 1. [`request`](Self::request) is a place, as in promise 1 of [`ClientTransport`], with room for the largest request of the
+///    service, valid for reads and not written by an honest peer.
+/// 2. [`response`](Self::response) is a place with room for the largest response that goes there, valid for writes and not
 ///    accessed by anyone else. With `overlay` it may be the memory of the request.
 /// 3. Both hold after the client is gone, while the transport is not used by `&mut` or a [`Keep`](Self::Keep) of the ticket lives.
 /// 4. `poll` gives no second ticket for the slot.
 pub unsafe trait ServerTransport: fmt::Debug {
     /// True if a reply may overwrite its request where [`Method::OVERLAY`] allows it.
     const OVERLAYS: bool;
+
+    /// How many bytes beyond its place a message of more than one line begins: a multiple of 8.
+    const APART: usize;
 
     /// Names a request that is held.
     type Ticket: Ticket;
@@ -241,13 +264,13 @@ pub unsafe trait ServerTransport: fmt::Debug {
     /// The next request, if there is one.
     fn poll(&mut self) -> Option<Self::Ticket>;
 
-    /// The end of the request.
+    /// The place of the request.
     ///
     /// # Safety
     /// 1. The ticket came from `poll` of this transport and is unanswered, and there was no `&mut self` since.
     unsafe fn request(&self, ticket: &Self::Ticket) -> NonNull<u8>;
 
-    /// The end of the response that is to be built.
+    /// The place of the response that is to be built.
     ///
     /// # Safety
     /// 1. As for [`request`](Self::request).
@@ -274,13 +297,13 @@ pub unsafe trait ServerTransport: fmt::Debug {
     /// 1. As for [`request`](Self::request).
     unsafe fn keep(&self, ticket: &Self::Ticket) -> Self::Keep;
 
-    /// The end of the request of a kept ticket.
+    /// The place of the request of a kept ticket.
     ///
     /// # Safety
     /// 1. `keep` was made for this ticket, which is unanswered.
     unsafe fn kept_request(keep: &Self::Keep, ticket: &Self::Ticket) -> NonNull<u8>;
 
-    /// The end of the response of a kept ticket.
+    /// The place of the response of a kept ticket.
     ///
     /// # Safety
     /// 1. As for [`kept_request`](Self::kept_request).
@@ -311,8 +334,8 @@ pub unsafe trait ServerTransport: fmt::Debug {
     /// Calls `visit` with every connected client.
     fn clients(&self, visit: &mut dyn FnMut(ClientId));
 
-    /// Sends an event of `len` bytes, which `fill` writes before each end that it is given: aligned to 8, with room for the
-    /// largest event. Returns how many clients it left for.
+    /// Sends an event of `len` bytes, which `fill` writes at each place that it is given, which has room for the largest event.
+    /// Returns how many clients it left for.
     ///
     /// # Errors
     /// The window of some clients is full, or the one client is gone.

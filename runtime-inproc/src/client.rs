@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use runtime_core::{
     ArrivedHead, AttachError, ClientConfig, ClientTransport, Completion, Connect, Service,
+    SlotShape,
 };
 use runtime_lane::{ClientEnd, Memory};
 
@@ -70,6 +71,7 @@ impl<S: Service> Client<S> {
 // 5. Slots are numbered below `slots`.
 unsafe impl<S: Service> ClientTransport for Client<S> {
     const OVERLAYS: bool = true;
+    const APART: usize = SlotShape::APART;
 
     fn window(&self) -> usize {
         self.memory().geometry().window
@@ -89,18 +91,19 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
     }
 
     #[inline(always)]
-    fn give_back(&mut self, _: u16) {
+    unsafe fn give_back(&mut self, _: u16) {
         // Taking a slot changes nothing until it is sent.
     }
 
     #[inline(always)]
-    fn request(&mut self, slot: u16) -> NonNull<u8> {
+    unsafe fn request(&mut self, slot: u16) -> NonNull<u8> {
         self.end.request(slot)
     }
 
     #[inline(always)]
-    fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool) {
-        self.end.send(slot, method, len, overlay);
+    unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool) {
+        // SAFETY: promise 1 of this function; `give_back` changes nothing.
+        unsafe { self.end.send(slot, method, len, overlay) };
     }
 
     #[inline(always)]
@@ -119,13 +122,9 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
     }
 
     #[inline(always)]
-    fn response(&self, slot: u16, overlay: bool) -> NonNull<u8> {
-        self.end.response(slot, overlay)
-    }
-
-    #[inline(always)]
-    fn release(&mut self, slot: u16) {
-        self.end.release(slot);
+    unsafe fn release(&mut self, slot: u16) {
+        // SAFETY: promise 1 of this function.
+        unsafe { self.end.release(slot) };
     }
 
     fn poll_arrived(&mut self) -> Option<ArrivedHead> {

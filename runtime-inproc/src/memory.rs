@@ -37,7 +37,6 @@ pub(crate) struct Shared<S: Service> {
     /// The request areas, then the response areas, then the event areas; owned.
     base: NonNull<u8>,
     layout: Layout,
-    asymmetric: bool,
     control: Control,
     /// Woken when the server has sent something to a client that sleeps.
     pub(crate) client: AtomicWaker,
@@ -92,8 +91,7 @@ impl<S: Service> HeapMemory<S> {
             geometry,
             base,
             layout,
-            asymmetric: runtime_lane::prepare_barrier(BarrierScope::Process),
-            control: Control::default(),
+            control: Control::new(runtime_lane::prepare_barrier(BarrierScope::Process)),
             client: AtomicWaker::new(),
             hub,
             number,
@@ -110,7 +108,7 @@ impl<S: Service> HeapMemory<S> {
         })
     }
 
-    /// Where an area's word is.
+    /// Where an area begins.
     #[inline(always)]
     fn place(&self, area: Area, slot: usize) -> NonNull<u8> {
         let (base, size) = match area {
@@ -119,7 +117,7 @@ impl<S: Service> HeapMemory<S> {
             Area::Event => (self.events, Self::SHAPE.event_area),
         };
         // SAFETY: the callers keep promise 1 of `Memory`, that the slot exists; so the area lies in the allocation.
-        unsafe { base.add((slot + 1) * size - SlotShape::WORD) }
+        unsafe { base.add(slot * size) }
     }
 
     pub(crate) fn shared(&self) -> &Shared<S> {
@@ -136,7 +134,7 @@ impl<S: Service> Drop for Shared<S> {
 
 // SAFETY:
 // 1. `place` stays in the allocation for slots that exist; areas are whole cache lines at multiples of a line from an aligned base,
-//    so a body ends 8 bytes before the end of one and is aligned to 8.
+//    so a body begins 8 bytes after the start of one and is aligned to 8.
 // 2. The three kinds follow each other, each slot has its own multiple; `base` is private.
 // 3. `alloc_zeroed`.
 // 4. Set once; its shape is `S::SHAPE`, and both ends are made for `S`.
@@ -152,21 +150,18 @@ unsafe impl<S: Service> Memory for HeapMemory<S> {
 
     #[inline(always)]
     fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
-        // SAFETY: the last 8 bytes of an area, whole lines long, are its word and are reached only as an atomic.
+        // SAFETY: the first 8 bytes of an area, whole lines long, are its word and are reached only as an atomic.
         unsafe { self.place(area, slot).cast().as_ref() }
     }
 
     #[inline(always)]
-    fn end(&self, area: Area, slot: usize) -> NonNull<u8> {
-        self.place(area, slot)
+    fn body(&self, area: Area, slot: usize) -> NonNull<u8> {
+        // SAFETY: an area is at least a line long.
+        unsafe { self.place(area, slot).add(SlotShape::WORD) }
     }
 
     fn control(&self) -> &Control {
         &self.shared.control
-    }
-
-    fn asymmetric(&self) -> bool {
-        self.shared.asymmetric
     }
 
     fn wake_server(&self) {

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use runtime_core::{
     AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
-    ServerTransport, Service,
+    ServerTransport, Service, SlotShape,
 };
 use runtime_lane::{LaneSet, LaneTicket, Memory, ServerLane};
 
@@ -95,12 +95,6 @@ impl<S: Service> Server<S> {
         !self.ready()
     }
 
-    #[cold]
-    fn poll_after_mail(&mut self) -> Option<LaneTicket<HeapMemory<S>>> {
-        self.read_mail();
-        self.lanes.poll()
-    }
-
     /// Takes in new lanes, wakes those that were asleep, removes those whose client is gone.
     #[cold]
     fn read_mail(&mut self) {
@@ -144,6 +138,7 @@ impl<S: Service> Server<S> {
 // 4. `ServerLane::poll` marks the slot held until it is answered.
 unsafe impl<S: Service> ServerTransport for Server<S> {
     const OVERLAYS: bool = true;
+    const APART: usize = SlotShape::APART;
 
     type Ticket = LaneTicket<HeapMemory<S>>;
 
@@ -159,26 +154,33 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
 
     #[inline(always)]
     fn poll(&mut self) -> Option<Self::Ticket> {
-        if let Some(ticket) = self.lanes.poll() {
-            return Some(ticket);
-        }
-        if self.hub.wants_attention() {
-            self.poll_after_mail()
-        } else {
-            None
+        let mut read = false;
+        loop {
+            if let Some(ticket) = self.lanes.poll() {
+                return Some(ticket);
+            }
+            if read || !self.hub.wants_attention() {
+                return None;
+            }
+            self.read_mail();
+            read = true;
         }
     }
 
     #[inline(always)]
     unsafe fn request(&self, ticket: &Self::Ticket) -> NonNull<u8> {
         // SAFETY: promise 1 of this function: the ticket is of this set, which was not changed since.
-        unsafe { ticket.lane() }.request(ticket)
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.request(ticket) }
     }
 
     #[inline(always)]
     unsafe fn response(&self, ticket: &Self::Ticket, overlay: bool) -> NonNull<u8> {
         // SAFETY: as in `request`.
-        unsafe { ticket.lane() }.response(ticket, overlay)
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.response(ticket, overlay) }
     }
 
     #[inline(always)]
@@ -190,7 +192,9 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         value: u32,
     ) -> Result<(), ReplyError> {
         // SAFETY: as in `request`.
-        unsafe { ticket.lane() }.reply(ticket, overlay, status, value)
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.reply(ticket, overlay, status, value) }
     }
 
     unsafe fn keep(&self, ticket: &Self::Ticket) -> Self::Keep {
@@ -199,7 +203,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     }
 
     unsafe fn kept_request(keep: &Self::Keep, ticket: &Self::Ticket) -> NonNull<u8> {
-        keep.request(ticket)
+        // SAFETY: promise 1 of this function: `keep` is the ticket's own lane.
+        unsafe { keep.request(ticket) }
     }
 
     unsafe fn kept_response(
@@ -207,7 +212,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         ticket: &Self::Ticket,
         overlay: bool,
     ) -> NonNull<u8> {
-        keep.response(ticket, overlay)
+        // SAFETY: as in `kept_request`.
+        unsafe { keep.response(ticket, overlay) }
     }
 
     unsafe fn kept_reply(
@@ -217,7 +223,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         status: ReplyStatus,
         value: u32,
     ) -> Result<(), ReplyError> {
-        keep.reply(ticket, overlay, status, value)
+        // SAFETY: as in `kept_request`.
+        unsafe { keep.reply(ticket, overlay, status, value) }
     }
 
     unsafe fn client(&self, ticket: &Self::Ticket) -> ClientId {

@@ -4,7 +4,7 @@
 //! announcement. Neither look may move before its own store, or both miss each other and the sleeper sleeps on. A full
 //! fence on every call would close that, for some 20 cycles each. Linux's membarrier lets only the sleeper, which has time,
 //! pay: it makes every running thread of the other side pass a full fence at that moment. Where membarrier is missing,
-//! both sides fence.
+//! both sides fence, and the word that says who sleeps says so, too: see `Side` in `control.rs`.
 
 use crate::sync::{Ordering, fence};
 
@@ -58,17 +58,12 @@ pub fn prepare_barrier(scope: BarrierScope) -> bool {
     }
 }
 
-/// The barrier of the side that publishes. `asymmetric` is what `prepare_barrier` said on both sides.
+/// The barrier of the side that publishes, where barriers are asymmetric: the peer's `heavy` fences this thread, so only the
+/// compiler has to be kept from moving the look at the announcement up.
 #[inline(always)]
-pub(crate) fn light(asymmetric: bool) {
+pub(crate) fn light() {
     #[cfg(not(loom))]
-    if asymmetric {
-        // The peer's `heavy` fences this thread; only the compiler has to be kept from moving the loads up.
-        crate::sync::compiler_fence(Ordering::SeqCst);
-        return;
-    }
-    let _ = asymmetric;
-    fence(Ordering::SeqCst);
+    crate::sync::compiler_fence(Ordering::SeqCst);
 }
 
 /// The barrier of the side that goes to sleep.

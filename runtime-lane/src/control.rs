@@ -1,87 +1,133 @@
 //! What the two ends of a lane tell each other outside the slots: who sleeps, who is gone.
 
+use crate::barrier::{BarrierScope, heavy, light};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// A flag or counter in cache lines of its own: it is written seldom and read by every call, so the reader's copy stays
 /// in its cache. Two lines, because processors fetch lines in pairs.
 #[repr(C, align(128))]
-#[derive(Debug, Default)]
-pub(crate) struct OwnLine<T>(pub(crate) T);
+#[derive(Debug)]
+struct OwnLine<T>(T);
 
 /// The control block of a lane.
 #[repr(C)]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Control {
-    /// 1 while the server does not poll this lane. Set by the server, cleared by whichever side ends it; the client looks at it after
-    /// every send.
-    server_asleep: OwnLine<AtomicU32>,
-    /// 1 while the client sleeps or wants its waker woken. Set by the client; the server looks at it after every reply.
-    client_asleep: OwnLine<AtomicU32>,
-    /// 1 once the server is gone. Set by the server or by whoever sees it die.
-    server_gone: OwnLine<AtomicU32>,
-    /// 1 once the client is gone.
-    client_gone: OwnLine<AtomicU32>,
+    server: OwnLine<Side>,
+    client: OwnLine<Side>,
     /// Events that the client has released. Written by the client.
     events_taken: OwnLine<AtomicU64>,
 }
 
-macro_rules! flag {
-    ($(#[$doc:meta])* $field:ident: $is:ident $set:ident $clear:ident) => {
-        $(#[$doc])*
-        #[inline(always)]
-        pub(crate) fn $is(&self) -> bool {
-            // Relaxed: whoever finds it set goes on to an operation that orders (the swap below, or the peer's word).
-            self.$field.0.load(Ordering::Relaxed) != 0
-        }
+/// What there is to know of one side. The other looks at it after all that it sends, and finds 0 as a rule: so a call asks one
+/// question for three answers.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Side(AtomicU32);
 
-        /// Announces it; the caller puts a heavy barrier after it.
-        pub(crate) fn $set(&self) {
-            self.$field.0.store(1, Ordering::Relaxed);
-        }
+impl Side {
+    /// It sleeps, or has stopped polling the lane: what is sent to it has to wake it. Set by that side, cleared by whichever ends it.
+    const ASLEEP: u32 = 1;
+    /// It is gone. Set by that side, or by whoever sees it die.
+    const GONE: u32 = 2;
+    /// What is sent to it needs a fence before the look at this: there are no asymmetric barriers. Never changes.
+    const FENCES: u32 = 4;
 
-        /// Ends it; true for the one that did, which then has to wake the sleeper.
-        pub(crate) fn $clear(&self) -> bool {
-            // AcqRel: pairs with the same swap by the other side, so that just one of them goes on.
-            self.$field.0.swap(0, Ordering::AcqRel) != 0
+    fn new(asymmetric: bool) -> Self {
+        Self(AtomicU32::new(if asymmetric { 0 } else { Self::FENCES }))
+    }
+
+    /// True if there is nothing to know of this side. Called after something was published for it; `call` comes next if it is false.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        // The peer's heavy barrier makes this thread pass a fence here; where it cannot, FENCES is set, and `call` has one.
+        light();
+        // Relaxed: whoever finds it set goes on to an operation that orders (the swap in `wake`, the load in `is_gone`).
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// After `is_quiet` was false: true if this side slept and has to be woken by the caller.
+    #[cold]
+    pub(crate) fn call(&self) -> bool {
+        if self.fences() {
+            crate::sync::fence(Ordering::SeqCst);
         }
-    };
+        // Relaxed: as in `is_quiet`.
+        self.0.load(Ordering::Relaxed) & Self::ASLEEP != 0 && self.wake()
+    }
+
+    /// Announces that this side stops looking. What the other sends after this wakes it; what it sent before is seen by looking once
+    /// more.
+    pub(crate) fn announce_sleep(&self, scope: BarrierScope) {
+        self.announce_without_barrier();
+        self.barrier(scope);
+    }
+
+    /// The announcement without its barrier, for those who make many.
+    pub(crate) fn announce_without_barrier(&self) {
+        // Relaxed: the barrier orders it.
+        self.0.fetch_or(Self::ASLEEP, Ordering::Relaxed);
+    }
+
+    /// The barrier after an announcement.
+    pub(crate) fn barrier(&self, scope: BarrierScope) {
+        heavy(!self.fences(), scope);
+    }
+
+    fn fences(&self) -> bool {
+        // Relaxed: set before anyone shares it.
+        self.0.load(Ordering::Relaxed) & Self::FENCES != 0
+    }
+
+    /// Ends the announcement; true for the one that did, which then has to wake the sleeper.
+    pub(crate) fn wake(&self) -> bool {
+        // AcqRel: pairs with the same operation of the other side, so that just one of them goes on.
+        self.0.fetch_and(!Self::ASLEEP, Ordering::AcqRel) & Self::ASLEEP != 0
+    }
+
+    /// True once this side is gone; all that it sent before is then visible.
+    #[inline]
+    pub(crate) fn is_gone(&self) -> bool {
+        // Acquire: pairs with the Release in `set_gone`.
+        self.0.load(Ordering::Acquire) & Self::GONE != 0
+    }
+
+    pub(crate) fn set_gone(&self) {
+        // Release: pairs with the Acquire in `is_gone`.
+        self.0.fetch_or(Self::GONE, Ordering::Release);
+    }
 }
 
 impl Control {
-    flag! {
-        /// True while the server does not poll this lane.
-        server_asleep: server_sleeps set_server_sleeps wake_server
+    /// A control block; `asymmetric` is what [`prepare_barrier`](crate::prepare_barrier) said on both sides.
+    pub fn new(asymmetric: bool) -> Self {
+        Self {
+            server: OwnLine(Side::new(asymmetric)),
+            client: OwnLine(Side::new(asymmetric)),
+            events_taken: OwnLine(AtomicU64::new(0)),
+        }
     }
 
-    flag! {
-        /// True while the client wants its waker woken.
-        client_asleep: client_sleeps set_client_sleeps wake_client
+    #[inline(always)]
+    pub(crate) fn server(&self) -> &Side {
+        &self.server.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn client(&self) -> &Side {
+        &self.client.0
     }
 
     /// True once the server is gone; every reply it sent before is then visible.
     #[inline]
     pub fn server_is_gone(&self) -> bool {
-        // Acquire: pairs with the Release in `set_server_gone`.
-        self.server_gone.0.load(Ordering::Acquire) != 0
-    }
-
-    /// Says that the server is gone.
-    pub fn set_server_gone(&self) {
-        // Release: pairs with the Acquire in `server_is_gone`.
-        self.server_gone.0.store(1, Ordering::Release);
+        self.server().is_gone()
     }
 
     /// True once the client is gone; every request it sent before is then visible.
     #[inline]
     pub fn client_is_gone(&self) -> bool {
-        // Acquire: pairs with the Release in `set_client_gone`.
-        self.client_gone.0.load(Ordering::Acquire) != 0
-    }
-
-    /// Says that the client is gone.
-    pub fn set_client_gone(&self) {
-        // Release: pairs with the Acquire in `client_is_gone`.
-        self.client_gone.0.store(1, Ordering::Release);
+        self.client().is_gone()
     }
 
     /// Events that the client has released; the server may overwrite their slots.

@@ -1,10 +1,13 @@
 //! The lane: slots that carry a request there and its reply back, over memory that both sides reach.
 //!
-//! A client owns a window of slots and one spare. Every area of a slot ends with an 8-byte [`Word`] that says who owns it:
-//! the writer fills the body, which lies right before the word, then stores the word (Release); the reader spins on the word
-//! (Acquire) and then reads the body. A small message shares the word's cache line. Of a large one the word's line is
-//! written last: were it the first, the spinning reader would take it back while the rest is being written. No index is shared: the word of a request names the slot that the *next* request will use, so the server polls
-//! one line a lane, in order, while replies come in any order and each frees its own slot.
+//! A client owns a window of slots and one spare. Every area of a slot begins with an 8-byte [`Word`] that says who owns it:
+//! the writer fills the body, then stores the word (Release); the reader spins on the word (Acquire) and then reads the body. A
+//! small message shares the word's cache line; a larger one has the lines after it, so that filling it, however long that takes,
+//! never writes the line that the spinning reader watches.
+//!
+//! No index is shared. The word of a request names the slot of the *next* request; a request that is alone in flight adds that the
+//! next one may use its own slot again, which it does if the reply has come by then. So the server polls one line or two, in order,
+//! while replies come in any order and each frees its own slot.
 //!
 //! A method's reply goes to the request's own lines where it may overwrite them (see
 //! [`Method::OVERLAY`](runtime_core::Method::OVERLAY)), else to response lines of the slot; then the server never writes

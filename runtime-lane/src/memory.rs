@@ -20,6 +20,18 @@ pub enum Area {
     Event,
 }
 
+impl Area {
+    /// Where a reply goes.
+    #[inline(always)]
+    pub(crate) const fn of_reply<M: Memory>(overlay: bool) -> Self {
+        if M::SPLITS && !overlay {
+            Self::Response
+        } else {
+            Self::Request
+        }
+    }
+}
+
 /// Counts and sizes of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -73,9 +85,9 @@ const _: () = assert!(Geometry::MAX_WINDOW < Word::MAX_SLOTS);
 /// A handle on the memory of one lane, and the way to wake either side. Clones share the memory and keep it alive.
 ///
 /// # Safety
-/// 1. [`word`](Self::word) and [`end`](Self::end) are valid while the value or a clone lives, for each slot below
-///    [`Geometry::slots`] (for [`Area::Event`]: below [`Geometry::events`]); the end for the area's size less
-///    [`SlotShape::WORD`] before it, aligned to 8.
+/// 1. [`word`](Self::word) and [`body`](Self::body) are valid while the value or a clone lives, for each slot below
+///    [`Geometry::slots`] (for [`Area::Event`]: below [`Geometry::events`]); the body for the area's size less
+///    [`SlotShape::WORD`], aligned to 8.
 /// 2. No two areas overlap, and nobody but the two ends of the lane accesses them.
 /// 3. All of it was zero before either end was made.
 /// 4. [`geometry`](Self::geometry) is always the same, and its shape is that of the service at both ends.
@@ -92,17 +104,14 @@ pub unsafe trait Memory: Clone + Send + Sync + 'static {
     /// Counts and sizes.
     fn geometry(&self) -> &Geometry;
 
-    /// The word of an area.
+    /// The word of an area, its first 8 bytes.
     fn word(&self, area: Area, slot: usize) -> &AtomicU64;
 
-    /// The end of the body of an area.
-    fn end(&self, area: Area, slot: usize) -> NonNull<u8>;
+    /// The body of an area, which follows its word.
+    fn body(&self, area: Area, slot: usize) -> NonNull<u8>;
 
     /// The control block.
     fn control(&self) -> &Control;
-
-    /// True if both sides have prepared for asymmetric barriers.
-    fn asymmetric(&self) -> bool;
 
     /// Wakes the server, which has stopped polling this lane.
     fn wake_server(&self);

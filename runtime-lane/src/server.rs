@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use runtime_core::{ClientId, EmitError, ReplyError, ReplyStatus, Ticket};
 
-use crate::barrier::{heavy, light};
-use crate::client::event_generation;
+use crate::client::event_identity;
 use crate::memory::{Area, Memory};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
-use crate::word::{State, Word};
+use crate::sync::{AtomicU16, AtomicU64, Ordering, fence};
+use crate::word::Word;
 
 /// A request that the server holds; made only by [`LaneSet::poll`], once for each request.
 #[derive(Debug)]
 pub struct LaneTicket<M: Memory> {
     lane: NonNull<ServerLane<M>>,
-    /// The word of the request, with its own slot where it named the next one.
     word: Word,
+    /// Below the number of slots.
+    slot: u16,
 }
 
 impl<M: Memory> Clone for LaneTicket<M> {
@@ -43,10 +43,9 @@ impl<M: Memory> Ticket for LaneTicket<M> {
 }
 
 impl<M: Memory> LaneTicket<M> {
-    /// Its slot, which the server has checked.
     #[inline(always)]
-    fn slot(&self) -> usize {
-        self.word.next() as usize
+    fn slot(&self) -> u16 {
+        self.slot
     }
 
     /// The lane it belongs to.
@@ -75,26 +74,60 @@ impl<M: Memory> LaneTicket<M> {
 pub struct ServerLane<M: Memory> {
     memory: M,
     client: ClientId,
-    asymmetric: bool,
-    /// For each slot the low bits of the word of the latest request, and whether it is held, in memory that the client cannot
-    /// reach. Written by the server's thread when a request is received, by the holder when it is answered.
-    slots: Box<[AtomicU32]>,
+    /// For each slot what was last received there, in memory that the client cannot reach. Written by the server's thread when a
+    /// request is received, by the holder when it is answered.
+    seen: Box<[Seen]>,
     /// Events sent. Written by the server's thread.
     events_sent: AtomicU64,
 }
 
-/// In a `ServerLane::slots` entry: a request is held. No word's low bits have it, so a peer that names a held slot again, or
-/// sends into it, is not heard.
-const HELD: u32 = 1 << 31;
+/// The identity of a slot's latest request if its word is still there, with the bit [`HELD`](Self::HELD) while it is held.
+struct Seen(AtomicU16);
+
+impl Seen {
+    /// Turns the state of a request into one that no request has.
+    const HELD: u16 = 0b10;
+
+    /// What no request has, held or not.
+    const NOTHING: u16 = 0;
+
+    /// False if the slot is held, which only a dishonest peer writes to, or if the word is that of the request received last: where
+    /// replies go elsewhere (`splits`) it stays, and its generation comes round again.
+    #[inline(always)]
+    fn admits(&self, word: Word, splits: bool) -> bool {
+        // Relaxed: written by this thread, or by a holder whose answer came before the request by way of the client.
+        let seen = self.0.load(Ordering::Relaxed);
+        seen & Self::HELD == 0 && (!splits || seen != word.identity())
+    }
+
+    #[inline(always)]
+    fn hold(&self, word: Word) {
+        // Relaxed: for this thread's next look.
+        self.0
+            .store(word.identity() | Self::HELD, Ordering::Relaxed);
+    }
+
+    /// Ends the hold. `splits` says that the request's word stays where it is.
+    #[inline(always)]
+    fn give_up(&self, word: Word, splits: bool) {
+        let left = if splits {
+            word.identity()
+        } else {
+            Self::NOTHING
+        };
+        // Relaxed: for this thread's next look, or ordered by the client's next request, which follows the reply's word.
+        self.0.store(left, Ordering::Relaxed);
+    }
+}
 
 impl<M: Memory> ServerLane<M> {
     /// The server's end of the lane in `memory`.
     pub fn new(memory: M, client: ClientId) -> Self {
         let slots = memory.geometry().slots();
+        let fresh = |_| Seen(AtomicU16::new(Seen::NOTHING));
         Self {
             client,
-            asymmetric: memory.asymmetric(),
-            slots: (0..slots).map(|_| AtomicU32::new(0)).collect(),
+            seen: (0..slots).map(fresh).collect(),
             events_sent: AtomicU64::new(0),
             memory,
         }
@@ -110,110 +143,81 @@ impl<M: Memory> ServerLane<M> {
         &self.memory
     }
 
-    /// The word in `slot`, if it is a new request.
+    /// What was last received in `slot`.
+    ///
+    /// # Safety
+    /// 1. `slot` is below the number of slots.
     #[inline(always)]
-    fn new_request(&self, slot: u16, order: Ordering) -> Option<Word> {
-        // Relaxed: written by this thread, or by a holder whose answer came before the request by way of the client.
-        let seen = self.slots[slot as usize].load(Ordering::Relaxed);
-        // Loaded once: a peer that writes it again changes nothing that was checked.
-        let word = Word(self.memory.word(Area::Request, slot as usize).load(order));
-        (word.state() == State::Request && u32::from(word.identity()) != seen && seen & HELD == 0)
-            .then_some(word)
+    unsafe fn seen(&self, slot: u16) -> &Seen {
+        debug_assert!((slot as usize) < self.seen.len());
+        // SAFETY: promise 1.
+        unsafe { self.seen.get_unchecked(slot as usize) }
     }
 
-    /// The request in `slot`, if there is a new one, with the slot of the request after it.
+    /// The place of a held request.
+    ///
+    /// # Safety
+    /// 1. The ticket is of this lane, and unanswered.
     #[inline(always)]
-    fn poll(self: &Arc<Self>, slot: u16) -> Option<(LaneTicket<M>, u16)> {
-        // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
-        let word = self.new_request(slot, Ordering::Acquire)?;
-        self.slots[slot as usize].store(u32::from(word.identity()) | HELD, Ordering::Relaxed);
-        let ticket = LaneTicket {
-            // From the `Arc`, so that `keep` may share it.
-            lane: NonNull::new(Arc::as_ptr(self).cast_mut())?,
-            // Its length, whatever it says, the typed layer compares with the size that the method has.
-            word: word.with_next(slot),
-        };
-        // A slot that does not exist: the lane then polls slot 0, where nothing new will come from an honest peer.
-        let next = if (word.next() as usize) < self.slots.len() {
-            word.next()
-        } else {
-            0
-        };
-        Some((ticket, next))
+    pub unsafe fn request(&self, ticket: &LaneTicket<M>) -> NonNull<u8> {
+        self.memory.body(Area::Request, ticket.slot() as usize)
     }
 
-    /// True if there is a new request in `slot`.
-    fn ready(&self, slot: u16) -> bool {
-        // Relaxed: only a hint; `poll` loads it again.
-        self.new_request(slot, Ordering::Relaxed).is_some()
-    }
-
-    /// The end of a held request.
+    /// The place of the response of a held request.
+    ///
+    /// # Safety
+    /// 1. The ticket is of this lane, and unanswered.
     #[inline(always)]
-    pub fn request(&self, ticket: &LaneTicket<M>) -> NonNull<u8> {
-        self.memory.end(Area::Request, ticket.slot())
-    }
-
-    /// The end of the response of a held request.
-    #[inline(always)]
-    pub fn response(&self, ticket: &LaneTicket<M>, overlay: bool) -> NonNull<u8> {
-        self.memory.end(
-            if M::SPLITS && !overlay {
-                Area::Response
-            } else {
-                Area::Request
-            },
-            ticket.slot(),
-        )
+    pub unsafe fn response(&self, ticket: &LaneTicket<M>, overlay: bool) -> NonNull<u8> {
+        self.memory
+            .body(Area::of_reply::<M>(overlay), ticket.slot() as usize)
     }
 
     /// Answers a held request; from any thread.
     ///
+    /// # Safety
+    /// 1. The ticket is of this lane, and unanswered.
+    ///
     /// # Errors
     /// The client is gone.
     #[inline(always)]
-    pub fn reply(
+    pub unsafe fn reply(
         &self,
         ticket: LaneTicket<M>,
         overlay: bool,
         status: ReplyStatus,
         value: u32,
     ) -> Result<(), ReplyError> {
-        // Relaxed: for this thread's `poll`, or ordered by the client's next request, which follows the word below.
-        self.slots[ticket.slot()].store(
-            u32::from(Word::request_identity(ticket.word.generation())),
-            Ordering::Relaxed,
-        );
-        let area = if M::SPLITS && !overlay {
-            Area::Response
-        } else {
-            Area::Request
-        };
-        let word = Word::reply(ticket.word.generation(), status as u16, value);
+        let (slot, word) = (ticket.slot(), ticket.word);
+        // SAFETY: `poll` checked the slot of its tickets, and this one is of this lane by promise 1.
+        unsafe { self.seen(slot) }.give_up(word, M::SPLITS && !overlay);
+        let reply = Word::reply(word.identity(), status as u16, value);
         // Release: the body comes before the word; pairs with the client's Acquire in `ClientEnd::reply_word`.
         self.memory
-            .word(area, ticket.slot())
-            .store(word.0, Ordering::Release);
-        light(self.asymmetric);
-        let control = self.memory.control();
-        if control.client_sleeps() {
-            self.wake_client();
+            .word(Area::of_reply::<M>(overlay), slot as usize)
+            .store(reply.0, Ordering::Release);
+        if self.memory.control().client().is_quiet() {
+            Ok(())
+        } else {
+            self.call_client()
         }
-        if control.client_is_gone() {
+    }
+
+    /// Wakes the client if it sleeps; an error if it is gone.
+    #[cold]
+    fn call_client(&self) -> Result<(), ReplyError> {
+        let client = self.memory.control().client();
+        if client.call() {
+            self.memory.wake_client();
+        }
+        if client.is_gone() {
             Err(ReplyError::Disconnected)
         } else {
             Ok(())
         }
     }
 
-    #[cold]
-    fn wake_client(&self) {
-        if self.memory.control().wake_client() {
-            self.memory.wake_client();
-        }
-    }
-
-    /// Sends an event, which `fill` writes before the end that it is given.
+    /// Sends an event, which `fill` writes at the place that it is given.
     ///
     /// # Errors
     /// The event window is full, or the client is gone.
@@ -237,16 +241,16 @@ impl<M: Memory> ServerLane<M> {
             });
         }
         let slot = sent as usize & (events - 1);
-        fill(self.memory.end(Area::Event, slot));
+        fill(self.memory.body(Area::Event, slot));
         self.events_sent.store(sent + 1, Ordering::Relaxed);
-        let word = Word::request(event_generation(sent, events), method, len, 0);
+        let word = Word::request(event_identity(sent, events), method, len, 0, false);
         // Release: the body comes before the word; pairs with the client's Acquire in `ClientEnd::poll_event`.
         self.memory
             .word(Area::Event, slot)
             .store(word.0, Ordering::Release);
-        light(self.asymmetric);
-        if control.client_sleeps() {
-            self.wake_client();
+        if !control.client().is_quiet() {
+            // That it left meanwhile is no failure of this event's.
+            let _ = self.call_client();
         }
         Ok(())
     }
@@ -254,11 +258,11 @@ impl<M: Memory> ServerLane<M> {
     /// Tells the client that the server is gone.
     fn close(&self) {
         let control = self.memory.control();
-        control.set_server_gone();
-        // The flag is looked at by a client that does not sleep; one that does is woken. The fence is the light side of its
-        // announcement.
-        light(false);
-        control.wake_client();
+        control.server().set_gone();
+        // SeqCst: a client that does not sleep looks at the flag; one that does is woken. This orders the flag before the look whether
+        // it sleeps, and pairs with the barrier of its announcement.
+        fence(Ordering::SeqCst);
+        control.client().wake();
         self.memory.wake_client();
     }
 }
@@ -269,10 +273,123 @@ const IDLE_POLLS: u32 = 1 << 14;
 /// A lane in the server's table.
 struct Polled<M: Memory> {
     lane: Arc<ServerLane<M>>,
-    index: u32,
-    /// The slot of the next request, as the request before it said.
-    next: u16,
+    /// The identity of the next request.
+    expected: u16,
+    /// Where it may be: in the slot that the latest request named, or, if that was alone in flight, in its slot again. They are the
+    /// same where there is no choice. `first` is below the number of slots; `second` is what the client has said.
+    first: u16,
+    second: u16,
+    /// Looks that found nothing since the request before `expected`, if that is still `idle_at`.
     idle: u32,
+    idle_at: u16,
+    index: u32,
+    /// For each slot the one that followed it the last time.
+    after: Box<[u16]>,
+}
+
+impl<M: Memory> Polled<M> {
+    fn new(lane: ServerLane<M>, index: u32) -> Self {
+        Self {
+            after: vec![0; lane.seen.len()].into_boxed_slice(),
+            lane: Arc::new(lane),
+            expected: Word::next_request(Word::FIRST),
+            first: 0,
+            second: 0,
+            idle: 0,
+            idle_at: 0,
+            index,
+        }
+    }
+
+    /// The word in `slot`, if it is the next request.
+    #[inline(always)]
+    fn look(&self, slot: u16, order: Ordering) -> Option<Word> {
+        // Loaded once: a peer that writes it again changes nothing that was checked.
+        let word = self.lane.memory.word(Area::Request, slot as usize);
+        let word = Word(word.load(order));
+        let flip = if M::SPLITS { Word::FLIP } else { 0 };
+        if word.identity() & !flip != self.expected {
+            return None;
+        }
+        // SAFETY: the callers have the slot from `first` or `checked`.
+        let seen = unsafe { self.lane.seen(slot) };
+        seen.admits(word, M::SPLITS).then_some(word)
+    }
+
+    /// The next request, if it is in the likelier slot; if it is not, `look_again` comes next.
+    #[inline(always)]
+    fn poll(&mut self) -> Option<LaneTicket<M>> {
+        let slot = self.first;
+        // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
+        let word = self.look(slot, Ordering::Acquire)?;
+        // SAFETY: `first` is below the number of slots.
+        unsafe { self.lane.seen(slot) }.hold(word);
+        self.expected = Word::next_request(self.expected);
+        if word.again() {
+            // And this one stays the first. Whether there is a slot of that number is asked when it is looked at.
+            self.second = word.next();
+        } else {
+            // Slots mostly follow each other in the same order. The usual one is stored before the word is asked, so that the next look
+            // waits for a prediction and not for this word: a row of requests is then fetched together, and not each after the one that
+            // names it.
+            let usual = self.after[slot as usize];
+            self.first = usual;
+            self.second = usual;
+            if word.next() != usual {
+                self.learn(slot, word.next());
+            }
+        }
+        Some(LaneTicket {
+            // From the `Arc`, so that `keep` may share it.
+            lane: NonNull::new(Arc::as_ptr(&self.lane).cast_mut())?,
+            // The length, whatever it says, the typed layer compares with the size that the method has.
+            word,
+            slot,
+        })
+    }
+
+    /// A slot that there is. Where there is none of that number the lane polls the first one, where nothing comes from an honest peer.
+    #[inline(always)]
+    fn checked(&self, slot: u16) -> u16 {
+        if (slot as usize) < self.after.len() {
+            slot
+        } else {
+            0
+        }
+    }
+
+    /// Goes on at another slot than the usual one, and notes it.
+    #[cold]
+    fn learn(&mut self, slot: u16, next: u16) {
+        let next = self.checked(next);
+        self.after[slot as usize] = next;
+        self.first = next;
+        self.second = next;
+    }
+
+    /// After `poll` has found nothing: true if it would now.
+    fn look_again(&mut self) -> bool {
+        self.idle = if self.idle_at == self.expected {
+            self.idle + 1
+        } else {
+            1
+        };
+        self.idle_at = self.expected;
+        self.second = self.checked(self.second);
+        // Relaxed: `poll` loads it again.
+        if self.first != self.second && self.look(self.second, Ordering::Relaxed).is_some() {
+            core::mem::swap(&mut self.first, &mut self.second);
+            return true;
+        }
+        self.look(self.first, Ordering::Relaxed).is_some()
+    }
+
+    /// True if there is a request in either slot.
+    fn is_ready(&self) -> bool {
+        // Relaxed: only a hint; `poll` loads it again.
+        let look = |slot| self.look(slot, Ordering::Relaxed).is_some();
+        look(self.first) || look(self.checked(self.second))
+    }
 }
 
 /// Where a lane is.
@@ -288,6 +405,7 @@ enum Place<M: Memory> {
 /// All lanes of a server. Only those that are awake are polled, in turn, one request each.
 pub struct LaneSet<M: Memory> {
     awake: Vec<Polled<M>>,
+    /// Where in `awake` the next poll begins: below its length, or 0.
     cursor: usize,
     places: Vec<Place<M>>,
     vacant: Vec<u32>,
@@ -317,12 +435,7 @@ impl<M: Memory> LaneSet<M> {
                 self.places.len() as u32 - 1
             }
         };
-        self.awake.push(Polled {
-            lane: Arc::new(lane),
-            index,
-            next: 0,
-            idle: 0,
-        });
+        self.awake.push(Polled::new(lane, index));
         index
     }
 
@@ -337,27 +450,58 @@ impl<M: Memory> LaneSet<M> {
         }
     }
 
-    /// The next request of the lanes that are awake.
+    /// The next request of the lanes that are awake, each in turn.
     #[inline(always)]
     pub fn poll(&mut self) -> Option<LaneTicket<M>> {
-        for _ in 0..self.awake.len() {
-            if self.cursor >= self.awake.len() {
-                self.cursor = 0;
-            }
+        loop {
             let polled = self.awake.get_mut(self.cursor)?;
-            if let Some((ticket, next)) = polled.lane.poll(polled.next) {
-                polled.next = next;
-                polled.idle = 0;
-                self.cursor += 1;
+            if let Some(ticket) = polled.poll() {
+                self.advance();
                 return Some(ticket);
             }
-            polled.idle += 1;
+            // It finds, and this takes: made in one place the ticket stays in registers.
+            if !self.find_other() {
+                return None;
+            }
+        }
+    }
+
+    /// Goes on from a lane that has no request to the next one that has; false if there is none.
+    fn find_other(&mut self) -> bool {
+        for _ in 0..self.awake.len() {
+            let polled = &mut self.awake[self.cursor];
+            if polled.look_again() {
+                return true;
+            }
             if polled.idle >= IDLE_POLLS {
                 self.idle(self.cursor);
+            } else {
+                self.advance();
             }
-            self.cursor += 1;
         }
-        None
+        false
+    }
+
+    /// Goes on to the lane that is polled next.
+    #[inline(always)]
+    fn advance(&mut self) {
+        // One is the usual number, and then there is nothing to do.
+        if self.awake.len() != 1 {
+            self.cursor = if self.cursor + 1 < self.awake.len() {
+                self.cursor + 1
+            } else {
+                0
+            };
+        }
+    }
+
+    /// Takes a lane out of those that are polled.
+    fn take_out(&mut self, at: usize) -> Polled<M> {
+        let polled = self.awake.swap_remove(at);
+        if self.cursor >= self.awake.len() {
+            self.cursor = 0;
+        }
+        polled
     }
 
     /// Puts an idle lane to sleep, unless it is the only one that is awake, which costs nobody anything, or a request came
@@ -367,16 +511,17 @@ impl<M: Memory> LaneSet<M> {
         let polled = &mut self.awake[at];
         polled.idle = 0;
         if self.awake.len() == 1 {
+            self.advance();
             return;
         }
         let polled = &self.awake[at];
-        let control = polled.lane.memory.control();
-        control.set_server_sleeps();
-        heavy(polled.lane.asymmetric, M::SCOPE);
-        if polled.lane.ready(polled.next) && control.wake_server() {
+        let server = polled.lane.memory.control().server();
+        server.announce_sleep(M::SCOPE);
+        if polled.is_ready() && server.wake() {
+            // It is polled again at once.
             return;
         }
-        let polled = self.awake.swap_remove(at);
+        let polled = self.take_out(at);
         let index = polled.index as usize;
         self.places[index] = Place::Asleep(polled);
     }
@@ -388,11 +533,11 @@ impl<M: Memory> LaneSet<M> {
             return false;
         };
         // In this order: what the client sent before it went is visible once the flag is.
-        if !polled.lane.memory.control().client_is_gone() || polled.lane.ready(polled.next) {
+        if !polled.lane.memory.control().client_is_gone() || polled.is_ready() {
             return false;
         }
         if let Some(at) = at {
-            self.awake.swap_remove(at);
+            self.take_out(at);
         }
         self.places[index as usize] = Place::Vacant;
         self.vacant.push(index);
@@ -410,10 +555,12 @@ impl<M: Memory> LaneSet<M> {
     /// Stops polling every lane, so that the next request of any rings. True if one came in at the last moment.
     pub fn announce_sleep(&mut self) -> bool {
         for polled in &self.awake {
-            polled.lane.memory.control().set_server_sleeps();
+            let server = polled.lane.memory.control().server();
+            server.announce_without_barrier();
         }
+        // One is enough for all: it is of the whole process, or of all.
         if let Some(polled) = self.awake.first() {
-            heavy(polled.lane.asymmetric, M::SCOPE);
+            polled.lane.memory.control().server().barrier(M::SCOPE);
         }
         self.any_ready()
     }
@@ -421,15 +568,13 @@ impl<M: Memory> LaneSet<M> {
     /// Polls again every lane that `announce_sleep` stopped.
     pub fn end_sleep(&mut self) {
         for polled in &self.awake {
-            polled.lane.memory.control().wake_server();
+            polled.lane.memory.control().server().wake();
         }
     }
 
     /// True if a lane that is awake has a request.
     pub fn any_ready(&self) -> bool {
-        self.awake
-            .iter()
-            .any(|polled| polled.lane.ready(polled.next))
+        self.awake.iter().any(|polled| polled.is_ready())
     }
 
     /// The lane of that number.

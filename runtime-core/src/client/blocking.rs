@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::Core;
 use super::calls::State;
 use crate::error::{CallError, Refusal};
-use crate::service::{Lies, Method, Outcome, Service};
+use crate::service::{Method, Service};
 use crate::transport::{ClientTransport, Failure};
 
 /// The calls of a client, each waiting for its reply; made by [`Client::blocking`](crate::Client::blocking).
@@ -41,7 +41,8 @@ impl<'a, S: Service, T: ClientTransport, U> Blocking<'a, S, T, U> {
         fill: impl FnOnce(&mut M::Request),
     ) -> Result<M::Output, CallError<M::Error>> {
         let slot = self.core.build::<M>(fill)?;
-        self.core.send::<M>(slot, State::Awaited, None);
+        self.core.calls.start::<M>(slot, State::Awaited);
+        self.core.send::<M>(slot);
         self.core.await_reply::<M>(slot)
     }
 }
@@ -54,18 +55,21 @@ impl<T: ClientTransport, U> Core<T, U> {
         slot: u16,
     ) -> Option<Result<M::Output, CallError<M::Error>>> {
         let completion = match self.transport.poll_slot(slot) {
-            Some(completion) => completion,
+            Some(completion) => {
+                self.record(slot);
+                completion
+            }
+            // Recorded when `poll` came across it.
             None => self.calls.take_arrived(slot)?,
         };
-        let result = self.outcome(completion, self.calls.overlay(slot));
-        // SAFETY: promise 2 of `ClientTransport`: aligned, and the largest response lies before it, so any of the right size does. The
-        // slot is released below, after the response was copied out of it.
-        let result = result.map(|(end, len)| unsafe { Lies::new(end, len) });
-        let result = Outcome { result }
+        // The slot is released below, after the response was copied out of it.
+        let result = self
+            .outcome(completion, M::INDEX)
             .of::<M>()
             .map(|response| M::Output::from(*response));
         self.calls.end(slot);
-        self.transport.release(slot);
+        // SAFETY: `poll_slot` or `poll` gave the slot, which is given up here.
+        unsafe { self.transport.release(slot) };
         Some(result)
     }
 
@@ -146,7 +150,8 @@ impl<'a, S: Service, T: ClientTransport, U> Retrying<'a, S, T, U> {
                 Ok(slot) => slot,
                 Err(why @ (Refusal::WouldBlock | Refusal::Disconnected)) => return Err(why.into()),
             };
-            self.core.send::<M>(slot, State::Awaited, None);
+            self.core.calls.start::<M>(slot, State::Awaited);
+            self.core.send::<M>(slot);
             let result = self.core.await_reply::<M>(slot);
             left -= 1;
             match result {

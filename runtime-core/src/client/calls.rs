@@ -1,51 +1,126 @@
 //! The table of calls in flight: what each slot's call is, whom it belongs to, when it ends.
 
 use alloc::boxed::Box;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 use core::task::Waker;
+use core::time::Duration;
 
-use crate::service::Method;
-use crate::transport::Completion;
+use super::nanoseconds;
+use crate::service::{Method, MethodInfo};
+use crate::transport::{Completion, ReplyHead};
 
 /// What a slot's call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum State {
     /// No call.
-    Free,
-    /// The reply goes to the callback of `poll`.
-    Callback,
+    Free = 0,
+    /// The reply goes to the callback of `poll`, with the user data.
+    Callback = 1,
     /// Somebody waits for the reply: a blocking call or a future.
-    Awaited,
+    Awaited = 2,
     /// Nothing is wanted back, but the slot is taken until the server is done with it.
-    Oneway,
+    Oneway = 3,
     /// The call has ended without its reply; the slot is taken until that comes.
-    Abandoned,
+    Abandoned = 4,
 }
 
-/// What is known of a call when it is compiled, and its state: eight bytes, so that a call writes them in one go.
+/// What is known of a call when it is compiled, and its state: one word, so that a call writes it in one go.
+///
+/// | bits | |
+/// | --- | --- |
+/// | 0..7 | [`State`] |
+/// | 7 | the round trip is measured |
+/// | 8 | the deadline is a point in time |
+/// | 9 | the call has a deadline of its own |
+/// | 16..32 | the method's number |
+/// | 32..48 | its index |
 #[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Kind {
-    state: State,
-    /// True if the reply overwrites the request.
-    overlay: bool,
-    /// True once the deadline is a point in time.
-    stamped: bool,
-    method: u16,
-    index: u16,
+pub(super) struct Kind(u64);
+
+impl Kind {
+    const MEASURED: u64 = 1 << 7;
+    const STAMPED: u64 = 1 << 8;
+    const OWN_DEADLINE: u64 = 1 << 9;
+    const FREE: Self = Self(State::Free as u64);
+
+    #[inline(always)]
+    const fn new<M: Method>(state: State) -> Self {
+        Self(state as u64 | (M::ID as u64) << 16 | (M::INDEX as u64 & 0xffff) << 32)
+    }
+
+    /// True if it is a callback call and its round trip is not measured: what most are.
+    #[inline(always)]
+    const fn is_plain_callback(self) -> bool {
+        self.0 as u8 == State::Callback as u8
+    }
+
+    const fn state(self) -> State {
+        match self.0 & 0x7f {
+            1 => State::Callback,
+            2 => State::Awaited,
+            3 => State::Oneway,
+            4 => State::Abandoned,
+            _ => State::Free,
+        }
+    }
+
+    const fn has(self, bit: u64) -> bool {
+        self.0 & bit != 0
+    }
+
+    /// The method's number.
+    #[inline(always)]
+    pub(super) const fn method(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// The index of the method.
+    pub(super) const fn index(self) -> usize {
+        (self.0 >> 32) as usize & 0xffff
+    }
 }
 
 /// One slot's call, in one cache line for a `U` of up to 8 bytes.
-#[repr(align(64))]
+#[repr(C, align(64))]
 struct Entry<U> {
     kind: Kind,
-    /// Nanoseconds: until `stamped` the call's time to live, then the time when it ends.
+    /// Initialised while the state is `Callback`.
+    user_data: MaybeUninit<U>,
+    /// Nanoseconds: a call's own time to live, and once it is stamped the time when it ends.
     deadline: u64,
-    user_data: Option<U>,
-    arrived: Option<Completion>,
     sent_at: u64,
+    /// What `arrived` keeps: the completion without its slot.
+    arrived: Option<(NonNull<u8>, ReplyHead)>,
     waker: Option<Waker>,
 }
+
+impl<U> Entry<U> {
+    /// Takes the user data out of a callback call, which thereby is over.
+    #[inline(always)]
+    fn take_user_data(&mut self, state: State) -> Option<U> {
+        let was = self.kind.state();
+        self.kind.0 = self.kind.0 & !0x7f | state as u64;
+        // SAFETY: `start_callback` wrote it with this state, which is changed here, so it is read once.
+        (was == State::Callback).then(|| unsafe { self.user_data.assume_init_read() })
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.kind.state(), State::Callback | State::Awaited)
+    }
+}
+
+impl<U> Drop for Entry<U> {
+    fn drop(&mut self) {
+        drop(self.take_user_data(State::Free));
+    }
+}
+
+// SAFETY: the rest is `Send`, and the place names memory that is reached only with the transport, wherever that is.
+unsafe impl<U: Send> Send for Entry<U> {}
+
+const _: () = assert!(size_of::<Entry<u64>>() == 64);
 
 /// All slots' calls.
 ///
@@ -53,34 +128,35 @@ struct Entry<U> {
 /// nothing takes: so a call that is answered before anyone had to wait costs no reading of the clock.
 pub(super) struct Calls<U> {
     entries: Box<[Entry<U>]>,
+    methods: &'static [MethodInfo],
+    default_deadline: Duration,
     /// How many calls were sent since the last look at the clock, and the last of them.
     unstamped: u32,
     last: u16,
-    /// Polls in a row that found nothing.
+    /// Polls that found nothing since the last look at the clock.
     pub(super) idle_polls: u32,
     /// No call ends before this.
     earliest: u64,
 }
 
 impl<U> Calls<U> {
-    pub(super) fn new(slots: usize) -> Self {
-        let kind = Kind {
-            state: State::Free,
-            overlay: false,
-            stamped: true,
-            method: 0,
-            index: 0,
-        };
+    pub(super) fn new(
+        slots: usize,
+        methods: &'static [MethodInfo],
+        default_deadline: Duration,
+    ) -> Self {
         let entry = |_| Entry {
-            kind,
+            kind: Kind::FREE,
+            user_data: MaybeUninit::uninit(),
             deadline: 0,
-            user_data: None,
-            arrived: None,
             sent_at: 0,
+            arrived: None,
             waker: None,
         };
         Self {
             entries: (0..slots).map(entry).collect(),
+            methods,
+            default_deadline,
             unstamped: 0,
             last: 0,
             idle_polls: 0,
@@ -90,48 +166,62 @@ impl<U> Calls<U> {
 
     #[inline(always)]
     fn entry(&self, slot: u16) -> &Entry<U> {
-        &self.entries[slot as usize]
+        debug_assert!((slot as usize) < self.entries.len());
+        // SAFETY: promise 5 of `ClientTransport`, from which all slots come: below `slots`, for which `new` was called.
+        unsafe { self.entries.get_unchecked(slot as usize) }
     }
 
     #[inline(always)]
     fn entry_mut(&mut self, slot: u16) -> &mut Entry<U> {
-        &mut self.entries[slot as usize]
+        debug_assert!((slot as usize) < self.entries.len());
+        // SAFETY: as in `entry`.
+        unsafe { self.entries.get_unchecked_mut(slot as usize) }
     }
 
-    /// Begins a call.
+    /// Begins a call whose reply goes to the callback.
     #[inline(always)]
-    pub(super) fn start<M: Method>(
-        &mut self,
-        slot: u16,
-        state: State,
-        overlay: bool,
-        deadline: u64,
-        user_data: Option<U>,
-    ) {
+    pub(super) fn start_callback<M: Method>(&mut self, slot: u16, user_data: U) {
         let entry = self.entry_mut(slot);
-        entry.kind = Kind {
-            state,
-            overlay,
-            stamped: false,
-            method: M::ID,
-            index: M::INDEX as u16,
-        };
-        entry.deadline = deadline;
-        entry.user_data = user_data;
+        entry.kind = Kind::new::<M>(State::Callback);
+        entry.user_data.write(user_data);
+        self.note_sent(slot);
+    }
+
+    /// Begins another call.
+    #[inline(always)]
+    pub(super) fn start<M: Method>(&mut self, slot: u16, state: State) {
+        debug_assert_ne!(state, State::Callback, "that has user data");
+        self.entry_mut(slot).kind = Kind::new::<M>(state);
+        self.note_sent(slot);
+    }
+
+    #[inline(always)]
+    fn note_sent(&mut self, slot: u16) {
         self.unstamped += 1;
         self.last = slot;
     }
 
-    /// Takes a callback call out of the table, if it is one: its method, whether its reply overlays, its user data.
+    /// Takes a callback call out of the table, which ends it, if it is one whose round trip is not measured.
     #[inline(always)]
-    pub(super) fn finish_callback(&mut self, slot: u16) -> Option<(u16, bool, U)> {
+    pub(super) fn finish_plain_callback(&mut self, slot: u16) -> Option<(Kind, U)> {
         let entry = self.entry_mut(slot);
-        if entry.kind.state != State::Callback {
+        let kind = entry.kind;
+        if !kind.is_plain_callback() {
             return None;
         }
-        entry.kind.state = State::Free;
-        let user_data = entry.user_data.take()?;
-        Some((entry.kind.method, entry.kind.overlay, user_data))
+        entry.kind = Kind::FREE;
+        // SAFETY: `start_callback` wrote it with this state, which was changed just now, so it is read once.
+        Some((kind, unsafe { entry.user_data.assume_init_read() }))
+    }
+
+    /// Takes any callback call out of the table, which ends it.
+    pub(super) fn finish_callback(&mut self, slot: u16) -> Option<(Kind, U)> {
+        let entry = self.entry_mut(slot);
+        let kind = entry.kind;
+        if kind.state() != State::Callback {
+            return None;
+        }
+        Some((kind, entry.take_user_data(State::Free)?))
     }
 
     /// True if a call was sent since the last look at the clock.
@@ -151,12 +241,21 @@ impl<U> Calls<U> {
     }
 
     fn stamp_one(&mut self, slot: u16, now: u64) {
-        let entry = self.entry_mut(slot);
-        if !entry.kind.stamped && matches!(entry.kind.state, State::Callback | State::Awaited) {
-            entry.deadline = now.saturating_add(entry.deadline);
-            entry.kind.stamped = true;
-            self.earliest = self.earliest.min(self.entry(slot).deadline);
+        let kind = self.entry(slot).kind;
+        if kind.has(Kind::STAMPED) || !self.entry(slot).is_running() {
+            return;
         }
+        let lives = if kind.has(Kind::OWN_DEADLINE) {
+            self.entry(slot).deadline
+        } else {
+            let of_method = self.methods.get(kind.index()).and_then(|it| it.deadline);
+            nanoseconds(of_method.unwrap_or(self.default_deadline))
+        };
+        let deadline = now.saturating_add(lives);
+        self.earliest = self.earliest.min(deadline);
+        let entry = self.entry_mut(slot);
+        entry.deadline = deadline;
+        entry.kind.0 |= Kind::STAMPED;
     }
 
     /// The earliest time at which a call may end.
@@ -166,9 +265,7 @@ impl<U> Calls<U> {
 
     /// Works out `earliest` anew.
     pub(super) fn refresh_earliest(&mut self) {
-        let running = |entry: &&Entry<U>| {
-            entry.kind.stamped && matches!(entry.kind.state, State::Callback | State::Awaited)
-        };
+        let running = |entry: &&Entry<U>| entry.kind.has(Kind::STAMPED) && entry.is_running();
         self.earliest = self
             .entries
             .iter()
@@ -181,7 +278,9 @@ impl<U> Calls<U> {
     /// True if this is a callback call that has ended by `now`; those that are awaited are ended by whoever waits.
     pub(super) fn is_due(&self, slot: u16, now: u64) -> bool {
         let entry = self.entry(slot);
-        entry.kind.state == State::Callback && entry.kind.stamped && entry.deadline <= now
+        entry.kind.state() == State::Callback
+            && entry.kind.has(Kind::STAMPED)
+            && entry.deadline <= now
     }
 
     /// When an awaited call ends; asks for `stamp` before.
@@ -189,67 +288,63 @@ impl<U> Calls<U> {
         self.entry(slot).deadline
     }
 
-    /// Ends a call; its slot is free, or about to be.
+    /// Ends a call that is no callback; its slot is free, or about to be.
     #[inline(always)]
     pub(super) fn end(&mut self, slot: u16) {
-        self.entry_mut(slot).kind.state = State::Free;
+        debug_assert_ne!(self.state(slot), State::Callback, "that has user data");
+        self.entry_mut(slot).kind = Kind::FREE;
     }
 
     /// Ends a call whose slot stays taken, and gives back what it carried.
     pub(super) fn abandon(&mut self, slot: u16) -> Option<U> {
         let entry = self.entry_mut(slot);
-        entry.kind.state = State::Abandoned;
         entry.waker = None;
         entry.arrived = None;
-        entry.user_data.take()
+        entry.take_user_data(State::Abandoned)
     }
 
-    #[inline(always)]
     pub(super) fn state(&self, slot: u16) -> State {
-        self.entry(slot).kind.state
+        self.entry(slot).kind.state()
     }
 
-    #[inline(always)]
     pub(super) fn method(&self, slot: u16) -> u16 {
-        self.entry(slot).kind.method
+        self.entry(slot).kind.method()
     }
 
-    #[inline(always)]
-    pub(super) fn overlay(&self, slot: u16) -> bool {
-        self.entry(slot).kind.overlay
-    }
-
-    #[inline(always)]
     pub(super) fn index(&self, slot: u16) -> usize {
-        self.entry(slot).kind.index as usize
+        self.entry(slot).kind.index()
     }
 
     /// How many calls of the method at `index` are in flight.
     pub(super) fn pending(&self, index: usize) -> usize {
-        let pending = |entry: &&Entry<U>| {
-            entry.kind.index as usize == index
-                && matches!(entry.kind.state, State::Callback | State::Awaited)
-        };
+        let pending = |entry: &&Entry<U>| entry.kind.index() == index && entry.is_running();
         self.entries.iter().filter(pending).count()
     }
 
+    /// Gives the call that is being sent a deadline of its own, in nanoseconds from now.
     pub(super) fn set_deadline(&mut self, slot: u16, deadline: u64) {
-        self.entry_mut(slot).deadline = deadline;
+        let entry = self.entry_mut(slot);
+        entry.deadline = deadline;
+        entry.kind.0 |= Kind::OWN_DEADLINE;
     }
 
-    pub(super) fn set_sent_at(&mut self, slot: u16, now: u64) {
-        self.entry_mut(slot).sent_at = now;
+    /// Lets the round trip of the call that is being sent be measured.
+    pub(super) fn measure(&mut self, slot: u16, now: u64) {
+        let entry = self.entry_mut(slot);
+        entry.sent_at = now;
+        entry.kind.0 |= Kind::MEASURED;
     }
 
-    pub(super) fn sent_at(&self, slot: u16) -> u64 {
-        self.entry(slot).sent_at
+    /// When a call was sent whose round trip is measured.
+    pub(super) fn sent_at(&self, slot: u16) -> Option<u64> {
+        let entry = self.entry(slot);
+        entry.kind.has(Kind::MEASURED).then_some(entry.sent_at)
     }
 
     /// Keeps the completion of an awaited call and wakes whoever waits.
-    #[cold]
     pub(super) fn arrived(&mut self, completion: Completion) {
-        let entry = self.entry_mut(completion.slot());
-        entry.arrived = Some(completion);
+        let entry = self.entry_mut(completion.slot);
+        entry.arrived = Some((completion.place, completion.head));
         if let Some(waker) = entry.waker.take() {
             waker.wake();
         }
@@ -258,7 +353,8 @@ impl<U> Calls<U> {
     /// The completion kept by `arrived`.
     #[inline(always)]
     pub(super) fn take_arrived(&mut self, slot: u16) -> Option<Completion> {
-        self.entry_mut(slot).arrived.take()
+        let (place, head) = self.entry_mut(slot).arrived.take()?;
+        Some(Completion { slot, head, place })
     }
 
     /// Whom to wake when an awaited call's reply arrives.
@@ -287,9 +383,7 @@ impl<U> Calls<U> {
 
     /// Slots with a call.
     pub(super) fn used(&self) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| entry.kind.state != State::Free)
-            .count()
+        let used = |entry: &&Entry<U>| entry.kind.state() != State::Free;
+        self.entries.iter().filter(used).count()
     }
 }

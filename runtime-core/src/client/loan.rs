@@ -43,7 +43,8 @@ impl<'a, M: Method, T: ClientTransport, U> Loan<'a, M, T, U> {
         };
         let mut this = core::mem::ManuallyDrop::new(self);
         let slot = this.slot;
-        this.core.send::<M>(slot, State::Callback, Some(user_data));
+        this.core.calls.start_callback::<M>(slot, user_data);
+        this.core.send::<M>(slot);
     }
 
     /// Sends the oneway request.
@@ -56,7 +57,8 @@ impl<'a, M: Method, T: ClientTransport, U> Loan<'a, M, T, U> {
         };
         let mut this = core::mem::ManuallyDrop::new(self);
         let slot = this.slot;
-        this.core.send::<M>(slot, State::Oneway, None);
+        this.core.calls.start::<M>(slot, State::Oneway);
+        this.core.send::<M>(slot);
     }
 }
 
@@ -79,7 +81,8 @@ impl<M: Method, T: ClientTransport, U> DerefMut for Loan<'_, M, T, U> {
 
 impl<M: Method, T: ClientTransport, U> Drop for Loan<'_, M, T, U> {
     fn drop(&mut self) {
-        self.core.transport.give_back(self.slot);
+        // SAFETY: `take` gave the slot, and it was not sent.
+        unsafe { self.core.transport.give_back(self.slot) };
     }
 }
 

@@ -8,19 +8,20 @@ mod loan;
 use core::cell::RefCell;
 use core::fmt;
 use core::ptr::NonNull;
+
 use core::time::Duration;
 
 pub use blocking::{Blocking, Retry, Retrying};
 pub use future::Pending;
 pub use loan::Loan;
 
-use self::calls::{Calls, State};
+use self::calls::{Calls, Kind, State};
 use crate::config::ClientConfig;
 use crate::counters::{Counters, Histogram, Tally, count};
 use crate::error::{AttachError, Refusal, Refused, WaitError};
 use crate::server::Arrived;
-use crate::service::{Lies, Method, MethodKind, Outcome, Service, request_room};
-use crate::transport::{ClientTransport, Completion, Connect, Failure, ReplyStatus};
+use crate::service::{Ended, Lies, Method, MethodKind, Outcome, Service, request_apart};
+use crate::transport::{ClientTransport, Completion, Connect, Failure, ReplyHead};
 
 /// A client of service `S` over transport `T`. Each call carries a `U` that comes back with its reply.
 ///
@@ -38,7 +39,6 @@ struct Core<T: ClientTransport, U> {
     calls: Calls<U>,
     tally: Tally,
     histogram: Option<Histogram>,
-    default_deadline: u64,
     spin: u64,
     /// Deadline of the next call, set by `within`.
     next_deadline: Option<u64>,
@@ -55,10 +55,9 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let slots = transport.slots();
         let core = Core {
             transport,
-            calls: Calls::new(slots),
-            tally: Tally::new(S::METHODS),
+            calls: Calls::new(slots, S::METHODS, config.deadline),
+            tally: Tally::new::<S>(),
             histogram: config.histogram.then(Histogram::new),
-            default_deadline: nanoseconds(config.deadline),
             spin: nanoseconds(S::TUNING.spin.unwrap_or(config.spin)),
             next_deadline: None,
             unusual: config.histogram,
@@ -96,7 +95,8 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let core = self.core.get_mut();
         match core.build::<M>(fill) {
             Ok(slot) => {
-                core.send::<M>(slot, State::Callback, Some(user_data));
+                core.calls.start_callback::<M>(slot, user_data);
+                core.send::<M>(slot);
                 Ok(())
             }
             Err(why) => Err(Refused { why, user_data }),
@@ -120,7 +120,8 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         };
         let core = self.core.get_mut();
         let slot = core.build::<M>(fill)?;
-        core.send::<M>(slot, State::Oneway, None);
+        core.calls.start::<M>(slot, State::Oneway);
+        core.send::<M>(slot);
         Ok(())
     }
 
@@ -131,9 +132,10 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         fill: impl FnOnce(&mut M::Request),
     ) -> Pending<'_, M, T, U> {
         let mut core = self.core.borrow_mut();
-        let started = core
-            .build::<M>(fill)
-            .inspect(|&slot| core.send::<M>(slot, State::Awaited, None));
+        let started = core.build::<M>(fill).inspect(|&slot| {
+            core.calls.start::<M>(slot, State::Awaited);
+            core.send::<M>(slot);
+        });
         Pending::new(&self.core, started)
     }
 
@@ -160,7 +162,6 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let core = self.core.get_mut();
         let delivered = core.deliver::<S>(&mut deliver);
         if delivered != 0 {
-            core.calls.idle_polls = 0;
             return Ok(delivered);
         }
         core.calls.idle_polls += 1;
@@ -189,6 +190,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
             let lies = arrived.lies();
             match S::event(Arrived {
                 method: head.method,
+                len: head.len,
                 lies,
             }) {
                 Some(event) => {
@@ -288,9 +290,14 @@ impl<T: ClientTransport, U> Core<T, U> {
     /// Takes a slot for a call.
     #[inline(always)]
     fn take(&mut self) -> Result<u16, Refusal> {
-        match self.transport.take() {
-            Some(slot) => Ok(slot),
-            None => self.no_slot(),
+        loop {
+            // The cold way comes back here, so that the usual one need not look whether it was taken.
+            if let Some(slot) = self.transport.take() {
+                return Ok(slot);
+            }
+            if let Some(why) = self.make_room() {
+                return Err(why);
+            }
         }
     }
 
@@ -310,14 +317,18 @@ impl<T: ClientTransport, U> Core<T, U> {
         self.unusual = true;
     }
 
-    /// Tries again after collecting what asks for no callback: ended oneway requests and late replies.
+    /// Collects what asks for no callback: ended oneway requests and late replies. `None` if that has freed a slot.
     #[cold]
-    fn no_slot(&mut self) -> Result<u16, Refusal> {
+    fn make_room(&mut self) -> Option<Refusal> {
         if self.transport.peer_gone() {
-            return Err(Refusal::Disconnected);
+            return Some(Refusal::Disconnected);
         }
         self.collect();
-        self.transport.take().ok_or(Refusal::WouldBlock)
+        if self.transport.take().is_some() {
+            None
+        } else {
+            Some(Refusal::WouldBlock)
+        }
     }
 
     /// Frees the slots of what ended without anybody waiting for it.
@@ -334,29 +345,29 @@ impl<T: ClientTransport, U> Core<T, U> {
     /// The request of a taken slot.
     #[inline(always)]
     fn request<M: Method>(&mut self, slot: u16) -> &mut M::Request {
-        let end = self.transport.request(slot);
-        // SAFETY: promise 1 of `ClientTransport`: there is room for the largest request before the end.
-        let start = unsafe { end.sub(const { request_room::<M>() }) };
+        // SAFETY: `take` gave the slot.
+        let place = unsafe { self.transport.request(slot) };
+        // SAFETY: promise 1 of `ClientTransport`: there is room for the largest request at the place, or apart from it.
+        let start = unsafe { place.add(const { if request_apart::<M>() { T::APART } else { 0 } }) };
         // SAFETY: promise 1 of `ClientTransport`: valid, aligned and ours until the slot is sent, which takes `&mut self`. Any bytes
         // are a `M::Request` by promise 1 of `Wire`.
         unsafe { start.cast().as_mut() }
     }
 
-    /// Sends a taken slot.
+    /// Sends a taken slot, whose call has been started.
     #[inline(always)]
-    fn send<M: Method>(&mut self, slot: u16, state: State, user_data: Option<U>) {
-        let overlay = M::OVERLAY && T::OVERLAYS;
-        let deadline = const { method_deadline::<M>() }.unwrap_or(self.default_deadline);
-        self.calls
-            .start::<M>(slot, state, overlay, deadline, user_data);
-        if let Some(tally) = self.tally.at(M::INDEX) {
-            count(&tally.calls);
-        }
+    fn send<M: Method>(&mut self, slot: u16) {
+        // SAFETY: `Client::over` made the tally for its service, and lets only methods of that reach this.
+        count(&unsafe { self.tally.of::<M>() }.calls);
         if self.unusual {
             self.before_unusual_send(slot);
         }
-        self.transport
-            .send(slot, M::ID, size_of::<M::Request>(), overlay);
+        let overlay = M::OVERLAY && T::OVERLAYS;
+        // SAFETY: `take` gave the slot, whose request has been filled.
+        unsafe {
+            self.transport
+                .send(slot, M::ID, size_of::<M::Request>(), overlay);
+        }
     }
 
     /// What a call has that most have not: a deadline of its own, or its time measured.
@@ -366,7 +377,7 @@ impl<T: ClientTransport, U> Core<T, U> {
             self.calls.set_deadline(slot, deadline);
         }
         if self.histogram.is_some() {
-            self.calls.set_sent_at(slot, self.transport.now());
+            self.calls.measure(slot, self.transport.now());
         }
         self.unusual = self.histogram.is_some();
     }
@@ -377,77 +388,61 @@ impl<T: ClientTransport, U> Core<T, U> {
             count(&self.tally.late_replies);
         }
         self.calls.end(slot);
-        self.transport.release(slot);
+        // SAFETY: the slot has completed: `poll` or `poll_slot` gave it to the callers, who give it up.
+        unsafe { self.transport.release(slot) };
     }
 
-    /// Delivers what has arrived, at most one window of it, so that a peer that answers at once cannot hold the caller.
+    /// Delivers what has arrived.
     #[inline(always)]
     fn deliver<S: Service>(&mut self, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
         let mut delivered = 0;
-        let window = self.transport.window();
-        while delivered != window {
-            let Some(completion) = self.transport.poll() else {
-                break;
-            };
-            match self.calls.finish_callback(completion.slot()) {
-                Some((method, overlay, user_data)) => {
-                    self.finish::<S>(completion, method, overlay, user_data, deliver);
+        // What is in flight bounds it: the callback cannot send.
+        while let Some(completion) = self.transport.poll() {
+            match self.calls.finish_plain_callback(completion.slot) {
+                Some((kind, user_data)) => {
+                    self.finish::<S>(completion, kind, user_data, deliver);
                     delivered += 1;
                 }
-                None => self.pass_on(completion),
+                None => {
+                    let Completion { slot, head, place } = completion;
+                    delivered += self.deliver_other::<S>(slot, head, place, deliver);
+                }
             }
         }
         delivered
     }
 
-    /// A completion that is not for the callback.
+    /// Delivers a completion that is none of a plain callback call; 0 if it is not for the callback. It takes the completion apart, so
+    /// that the usual way keeps it in registers.
     #[cold]
-    fn pass_on(&mut self, completion: Completion) {
-        match self.calls.state(completion.slot()) {
+    fn deliver_other<S: Service>(
+        &mut self,
+        slot: u16,
+        head: ReplyHead,
+        place: NonNull<u8>,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) -> usize {
+        let completion = Completion { slot, head, place };
+        self.record(completion.slot);
+        match self.calls.state(completion.slot) {
             // Whoever waits for it finds it there.
             State::Awaited => self.calls.arrived(completion),
-            _ => self.discard(completion.slot()),
+            State::Callback => {
+                if let Some((kind, user_data)) = self.calls.finish_callback(completion.slot) {
+                    self.finish::<S>(completion, kind, user_data, deliver);
+                    return 1;
+                }
+            }
+            State::Free | State::Oneway | State::Abandoned => self.discard(completion.slot),
         }
+        0
     }
 
-    /// What a completion says: the response's end and the length that the peer says, or why there is none.
-    ///
-    /// The pointer is good until the slot is released (promise 2 of `ClientTransport`).
-    #[inline(always)]
-    fn outcome(
-        &mut self,
-        completion: Completion,
-        overlay: bool,
-    ) -> Result<(NonNull<u8>, usize), Failure> {
-        if self.histogram.is_some() {
-            self.record(completion.slot());
-        }
-        if completion.status() != ReplyStatus::Ok as u16 {
-            return Err(self.failure(completion));
-        }
-        Ok((
-            self.transport.response(completion.slot(), overlay),
-            completion.value() as usize,
-        ))
-    }
-
-    #[cold]
+    /// Records the round trip of a call, if it is measured.
     fn record(&mut self, slot: u16) {
-        if let Some(histogram) = &mut self.histogram {
-            histogram.record(
-                self.transport
-                    .now()
-                    .saturating_sub(self.calls.sent_at(slot)),
-            );
+        if let (Some(histogram), Some(sent_at)) = (&mut self.histogram, self.calls.sent_at(slot)) {
+            histogram.record(self.transport.now().saturating_sub(sent_at));
         }
-    }
-
-    #[cold]
-    fn failure(&mut self, completion: Completion) -> Failure {
-        if let Some(tally) = self.tally.at(self.calls.index(completion.slot())) {
-            count(&tally.failures);
-        }
-        Failure::Status(completion.status(), completion.value())
     }
 
     /// Hands a call back to the callback and frees its slot, also if the callback panics.
@@ -455,23 +450,33 @@ impl<T: ClientTransport, U> Core<T, U> {
     fn finish<S: Service>(
         &mut self,
         completion: Completion,
-        method: u16,
-        overlay: bool,
+        kind: Kind,
         user_data: U,
         deliver: &mut impl FnMut(U, S::Reply<'_>),
     ) {
-        let result = self.outcome(completion, overlay);
         let release = Release {
             core: self,
-            slot: completion.slot(),
+            slot: completion.slot,
         };
-        // SAFETY: promise 2 of `ClientTransport`: aligned, and the largest response lies before it, so any of the right size does. The
-        // slot is released when `release` is dropped, after the last use of the reply.
-        let result = result.map(|(end, len)| unsafe { Lies::new(end, len) });
-        if let Some(reply) = S::reply(method, Outcome { result }) {
+        let outcome = release.core.outcome(completion, kind.index());
+        if let Some(reply) = S::reply(kind.method(), outcome) {
             deliver(user_data, reply);
         }
         drop(release);
+    }
+
+    /// What a completion says, before its type is known.
+    #[inline(always)]
+    fn outcome(&self, completion: Completion, index: usize) -> Outcome<'_> {
+        // SAFETY: promise 2 of `ClientTransport`: a place with room for the largest response. The slot is released by `&mut self`, when
+        // the outcome is no longer in use.
+        let lies = unsafe { Lies::new(completion.place, T::APART) };
+        Outcome(Ended::Arrived {
+            head: completion.head,
+            lies,
+            tally: &self.tally,
+            index,
+        })
     }
 
     /// Looks at the clock and at the peer: expires calls, fails all of them if the server is gone.
@@ -506,15 +511,13 @@ impl<T: ClientTransport, U> Core<T, U> {
                 continue;
             }
             // Its reply may have arrived since the poll; then it is not late.
-            if let Some(completion) = self.transport.poll_slot(slot) {
-                if let Some((method, overlay, user_data)) = self.calls.finish_callback(slot) {
-                    self.finish::<S>(completion, method, overlay, user_data, deliver);
-                }
+            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
+                expired += self.deliver_other::<S>(slot, head, place, deliver);
             } else {
                 let user_data = self.time_out(slot);
                 self.hand_back::<S>(slot, user_data, Failure::Timeout, deliver);
+                expired += 1;
             }
-            expired += 1;
         }
         self.calls.refresh_earliest();
         expired
@@ -536,9 +539,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         failure: Failure,
         deliver: &mut impl FnMut(U, S::Reply<'_>),
     ) {
-        let outcome = Outcome {
-            result: Err(failure),
-        };
+        let outcome = Outcome(Ended::Failed(failure));
         if let (Some(user_data), Some(reply)) =
             (user_data, S::reply(self.calls.method(slot), outcome))
         {
@@ -593,14 +594,6 @@ impl<T: ClientTransport, U> Core<T, U> {
     }
 }
 
-/// The deadline in a method's definition, in nanoseconds.
-const fn method_deadline<M: Method>() -> Option<u64> {
-    match M::DEADLINE {
-        Some(deadline) => Some(nanoseconds(deadline)),
-        None => None,
-    }
-}
-
 /// A duration in nanoseconds; 584 years are enough for everybody.
 const fn nanoseconds(duration: Duration) -> u64 {
     let all = duration.as_nanos();
@@ -620,7 +613,8 @@ struct Release<'a, T: ClientTransport, U> {
 impl<T: ClientTransport, U> Drop for Release<'_, T, U> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.core.transport.release(self.slot);
+        // SAFETY: the slot of a completion, and nobody else releases it.
+        unsafe { self.core.transport.release(self.slot) };
     }
 }
 
@@ -632,7 +626,8 @@ struct Taken<'a, T: ClientTransport, U> {
 
 impl<T: ClientTransport, U> Drop for Taken<'_, T, U> {
     fn drop(&mut self) {
-        self.core.transport.give_back(self.slot);
+        // SAFETY: `take` gave the slot, and it was not sent.
+        unsafe { self.core.transport.give_back(self.slot) };
     }
 }
 
@@ -644,10 +639,10 @@ struct ReleaseArrived<'a, T: ClientTransport> {
 
 impl<T: ClientTransport> ReleaseArrived<'_, T> {
     fn lies(&mut self) -> Lies<'_> {
-        let end = self.transport.arrived_bytes(&self.head);
-        // SAFETY: promise 3 of `ClientTransport`: aligned, room for the largest event before it, valid until released, which happens
-        // when `self`, borrowed here, is dropped.
-        unsafe { Lies::new(end, self.head.len) }
+        let place = self.transport.arrived_bytes(&self.head);
+        // SAFETY: promise 3 of `ClientTransport`: a place with room for the largest event, valid until released, which happens when
+        // `self`, borrowed here, is dropped.
+        unsafe { Lies::new(place, T::APART) }
     }
 }
 

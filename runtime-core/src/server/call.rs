@@ -10,7 +10,8 @@ use super::{Core, Token};
 use crate::counters::count;
 use crate::error::{ReplyError, ServiceError};
 use crate::info::{Invalid, InvalidKind};
-use crate::service::{Method, MethodKind, request_room, response_room};
+use crate::prefetch::prefetch;
+use crate::service::{Method, MethodKind, request_apart, response_apart};
 use crate::transport::{ClientId, ReplyStatus, ServerTransport, Ticket};
 use crate::wire::{ToWire, Wire, zeroed};
 
@@ -45,15 +46,16 @@ impl<'a, T: ServerTransport> Incoming<'a, T> {
             refuse_size::<M, T>(core, ticket);
             return None;
         }
-        if !M::Request::PLAIN {
-            // SAFETY: promise 1 of `new`, and `'a` borrows the transport.
-            let end = unsafe { core.transport.request(&ticket) };
-            // SAFETY: the ticket is not answered before the last use of the reference.
-            let request = unsafe { request_before::<M>(end) };
-            if let Err(invalid) = request.validate() {
-                refuse::<M, T>(core, ticket, invalid);
-                return None;
-            }
+        // SAFETY: promise 1 of `new`, and `'a` borrows the transport.
+        let place = unsafe { core.transport.request(&ticket) };
+        // SAFETY: the ticket is not answered before the last use of the reference.
+        let request = unsafe { request_at::<M, T>(place) };
+        prefetch(NonNull::from(request));
+        if !M::Request::PLAIN
+            && let Err(invalid) = request.validate()
+        {
+            refuse::<M, T>(core, ticket, invalid);
+            return None;
         }
         core.count_call::<M>();
         Some(Call {
@@ -105,27 +107,31 @@ fn refuse<M: Method, T: ServerTransport>(core: &Core<T>, ticket: T::Ticket, inva
     };
 }
 
-/// The request of `M` that lies before `end`.
+/// The request of `M` that has this place.
 ///
 /// # Safety
-/// `end` comes from [`ServerTransport::request`] or [`ServerTransport::kept_request`] for a ticket that is not answered for `'a`.
+/// `place` comes from [`ServerTransport::request`] or [`ServerTransport::kept_request`] for a ticket that is not answered for `'a`.
 #[inline(always)]
-pub(super) unsafe fn request_before<'a, M: Method>(end: NonNull<u8>) -> &'a M::Request {
-    // SAFETY: promise 1 of `ServerTransport`: the largest request is before the end.
-    let start = unsafe { end.sub(const { request_room::<M>() }) };
-    // SAFETY: promise 1 of `ServerTransport`: readable and unchanged until answered; aligned, since the room is whole words; any bytes
+pub(super) unsafe fn request_at<'a, M: Method, T: ServerTransport>(
+    place: NonNull<u8>,
+) -> &'a M::Request {
+    // SAFETY: promise 1 of `ServerTransport`: there is room for it at the place, or apart from it.
+    let start = unsafe { place.add(const { if request_apart::<M>() { T::APART } else { 0 } }) };
+    // SAFETY: promise 1 of `ServerTransport`: readable and unchanged until answered; aligned, since `APART` is whole words; any bytes
     // are a `M::Request`.
     unsafe { start.cast().as_ref() }
 }
 
-/// Where the response of `M` that ends at `end` begins.
+/// Where the response of `M` that has this place begins.
 ///
 /// # Safety
-/// `end` comes from [`ServerTransport::response`] or [`ServerTransport::kept_response`].
+/// `place` comes from [`ServerTransport::response`] or [`ServerTransport::kept_response`].
 #[inline(always)]
-pub(super) unsafe fn response_before<M: Method>(end: NonNull<u8>) -> NonNull<M::Response> {
-    // SAFETY: promise 2 of `ServerTransport`: the largest response is before the end.
-    unsafe { end.sub(const { response_room::<M>() }) }.cast()
+pub(super) unsafe fn response_at<M: Method, T: ServerTransport>(
+    place: NonNull<u8>,
+) -> NonNull<M::Response> {
+    // SAFETY: promise 2 of `ServerTransport`: there is room for it at the place, or apart from it.
+    unsafe { place.add(const { if response_apart::<M>() { T::APART } else { 0 } }) }.cast()
 }
 
 /// True if the reply of `M` overwrites its request on `T`.
@@ -148,9 +154,9 @@ impl<'a, M: Method, T: ServerTransport> Call<'a, M, T> {
     #[inline(always)]
     pub fn data(&self) -> &M::Request {
         // SAFETY: promise 1 of `Incoming::new`, whose ticket this is; `'a` borrows the transport.
-        let end = unsafe { self.core.transport.request(&self.ticket) };
+        let place = unsafe { self.core.transport.request(&self.ticket) };
         // SAFETY: the ticket is answered only by what takes `self`, which is borrowed.
-        unsafe { request_before::<M>(end) }
+        unsafe { request_at::<M, T>(place) }
     }
 
     /// Who called.
@@ -296,13 +302,13 @@ impl<'a, M: Method, T: ServerTransport> Call<'a, M, T> {
     #[inline(always)]
     fn response(&self) -> NonNull<M::Response> {
         // SAFETY: promise 1 of `Incoming::new`, whose ticket this is; `'a` borrows the transport.
-        let end = unsafe {
+        let place = unsafe {
             self.core
                 .transport
                 .response(&self.ticket, overlays::<M, T>())
         };
         // SAFETY: the pointer comes from the transport just now.
-        unsafe { response_before::<M>(end) }
+        unsafe { response_at::<M, T>(place) }
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ pub use token::Token;
 use crate::config::ServerConfig;
 use crate::counters::{Counters, Tally, count};
 use crate::error::{AttachError, EmitError, ReplyError, TokenError, WaitError};
-use crate::service::{Lies, Method, Service, request_room};
+use crate::service::{Lies, Method, Service, request_apart};
 use crate::transport::{Bind, ClientId, ServerTransport};
 use crate::wire::{ToWire, Wire};
 
@@ -43,7 +43,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
         Self {
             core: Core {
                 transport,
-                tally: Tally::new(S::METHODS),
+                tally: Tally::new::<S>(),
             },
             spin: spin.as_nanos().min(u128::from(u64::MAX)) as u64,
             service: core::marker::PhantomData,
@@ -181,14 +181,14 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
         let sent =
             self.core
                 .transport
-                .emit(to, M::ID, size_of::<M::Request>(), &mut |end: NonNull<
+                .emit(to, M::ID, size_of::<M::Request>(), &mut |place: NonNull<
                     u8,
                 >| {
-                    // SAFETY: the transport lends the largest event before the end, which is aligned to 8, for the time of this closure.
-                    let mut place =
-                        unsafe { end.sub(const { request_room::<M>() }) }.cast::<M::Request>();
-                    // SAFETY: as above; any bytes are a `M::Request`.
-                    fill(unsafe { place.as_mut() });
+                    let apart = const { if request_apart::<M>() { T::APART } else { 0 } };
+                    // SAFETY: the transport lends room for the largest event at the place, or apart from it, for the time of this closure.
+                    let mut event = unsafe { place.add(apart) }.cast::<M::Request>();
+                    // SAFETY: as above, aligned to 8; any bytes are a `M::Request`.
+                    fill(unsafe { event.as_mut() });
                 });
         let (Ok(delivered) | Err(EmitError::WouldBlock { delivered, .. })) = sent else {
             return sent;
@@ -259,6 +259,7 @@ impl From<ClientId> for Audience {
 #[derive(Clone, Copy, Debug)]
 pub struct Arrived<'a> {
     pub(crate) method: u16,
+    pub(crate) len: usize,
     pub(crate) lies: Lies<'a>,
 }
 
@@ -270,9 +271,10 @@ impl<'a> Arrived<'a> {
 
     /// As the arguments of an event, checked; `None` if they are not valid.
     pub fn open<M: Method>(self) -> Option<&'a M::Request> {
-        let event = self
-            .lies
-            .read::<M::Request>(const { request_room::<M>() })?;
+        if self.len != size_of::<M::Request>() {
+            return None;
+        }
+        let event = self.lies.read::<M::Request>(const { request_apart::<M>() });
         event.validate().is_ok().then_some(event)
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 
-use super::call::{overlays, request_before, response_before};
+use super::call::{overlays, request_at, response_at};
 use crate::error::{ReplyError, ServiceError};
 use crate::service::Method;
 use crate::transport::{ReplyStatus, ServerTransport};
@@ -43,9 +43,9 @@ impl<M: Method, T: ServerTransport> Token<M, T> {
     /// The request, where it lies.
     pub fn data(&self) -> &M::Request {
         // SAFETY: promise 1 of `new`.
-        let end = unsafe { T::kept_request(&self.keep, &self.ticket) };
+        let place = unsafe { T::kept_request(&self.keep, &self.ticket) };
         // SAFETY: the ticket is answered only by what takes `self`, which is borrowed; promise 3 of `ServerTransport`.
-        unsafe { request_before::<M>(end) }
+        unsafe { request_at::<M, T>(place) }
     }
 
     /// Answers it.
@@ -56,11 +56,12 @@ impl<M: Method, T: ServerTransport> Token<M, T> {
         let (status, value) = match result {
             Ok(response) => {
                 // SAFETY: promise 1 of `new`.
-                let end = unsafe { T::kept_response(&self.keep, &self.ticket, overlays::<M, T>()) };
+                let place =
+                    unsafe { T::kept_response(&self.keep, &self.ticket, overlays::<M, T>()) };
                 // SAFETY: the pointer comes from the transport just now.
-                let mut place = unsafe { response_before::<M>(end) };
+                let mut response_place = unsafe { response_at::<M, T>(place) };
                 // SAFETY: promises 2 and 3 of `ServerTransport`; `data` borrows `self`, which is given up here.
-                response.write_to(unsafe { place.as_mut() });
+                response.write_to(unsafe { response_place.as_mut() });
                 (ReplyStatus::Ok, size_of::<M::Response>() as u32)
             }
             Err(error) => (ReplyStatus::Service, error.code()),
