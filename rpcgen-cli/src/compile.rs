@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rpcidl::build::include_dir;
-use rpcidl::diag::{Code, Diagnostic, Severity};
+use rpcidl::diag::{Code, Diagnostic, Findings};
 use rpcidl::fs::FsLoader;
 use rpcidl::ir::Model;
 use rpcidl::source::{SourceId, SourceMap};
@@ -74,26 +74,24 @@ pub(crate) fn parse(
 ) -> Result<(SourceMap, Vec<Parsed>), Stop> {
     let mut sources = SourceMap::default();
     let mut trees = Vec::new();
-    let mut diagnostics = Vec::new();
+    let mut findings = Findings::default();
     for input in input::read(files, console)? {
         match String::from_utf8(input.bytes) {
             Ok(text) => {
                 let source = sources.add(input.name, text);
-                let (file, found) = parse::parse(source, &sources.get(source).text.clone());
-                diagnostics.extend(found);
+                let text = sources.get(source).text.clone();
+                let file = parse::parse_into(source, &text, &mut findings);
                 trees.push(Parsed { source, file });
             }
-            Err(error) => diagnostics.push(parse::not_utf8(
+            Err(error) => findings.push(parse::not_utf8(
                 &input.name,
                 error.utf8_error().valid_up_to(),
             )),
         }
     }
-    console.diagnostics(&sources, &diagnostics);
-    if diagnostics
-        .iter()
-        .any(|found| found.severity == Severity::Error)
-    {
+    let broken = findings.has_errors();
+    console.diagnostics(&sources, &findings.finish());
+    if broken {
         return Err(Stop::Findings);
     }
     Ok((sources, trees))

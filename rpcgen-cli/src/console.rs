@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use rpcidl::diag::{Diagnostic, Severity, render};
+use rpcidl::diag::{Code, Diagnostic, Severity, render};
 use rpcidl::json;
 use rpcidl::source::SourceMap;
 
@@ -126,7 +126,10 @@ fn summary(sources: &SourceMap, diagnostics: &[Diagnostic]) -> String {
             .filter(|found| found.severity == severity)
             .count()
     };
+    let more = diagnostics.iter().any(|found| found.code == Code::E0013);
     let numbers = match (number(Severity::Error), number(Severity::Warning)) {
+        // The last error says that there are more.
+        (errors, _) if more => format!("more than {}", count(errors - 1, "error")),
         (errors, 0) => count(errors, "error"),
         (0, warnings) => count(warnings, "warning"),
         (errors, warnings) => format!(

@@ -42,6 +42,6 @@ impl Stop {
 
 impl From<WriteError> for Stop {
     fn from(error: WriteError) -> Self {
-        Self::trouble(error.to_string())
+        Self::advised(error.to_string(), "check the path and its permissions")
     }
 }

@@ -18,7 +18,7 @@ use crate::output::plain;
 
 /// What takes the place of the call.
 pub(crate) fn include(tokens: TokenStream) -> TokenStream {
-    proc_macro2::fallback::force();
+    crate::begin();
     let input = Input::of(tokens);
     let options = match read(&input.text) {
         Ok(options) => options,
@@ -118,5 +118,48 @@ impl Loader for Rooted<'_> {
 
     fn identity(&self, path: &str) -> String {
         FsLoader.identity(&self.at(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may end where it cannot go on")]
+
+    use super::*;
+
+    fn asked(call: &str) -> Result<(String, Vec<PathBuf>), String> {
+        crate::begin();
+        let options = read(call).map_err(|errors| format!("{errors:?}"))?;
+        compiled(
+            &options,
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/idl"),
+        )
+    }
+
+    #[test]
+    fn every_file_that_is_read_is_watched() {
+        let (text, watched) = asked(r#""shop.idl", backend = "inproc""#).unwrap_or_default();
+        assert!(
+            text.contains("pub mod shop") && text.contains("pub mod acme_common"),
+            "{text}"
+        );
+        let names: Vec<_> = watched.iter().filter_map(|path| path.file_name()).collect();
+        assert_eq!(names, ["shop.idl", "common.idl"]);
+    }
+
+    #[test]
+    fn errors_look_like_those_of_rustc_and_name_no_folder_of_the_machine() {
+        let told = asked(r#""broken/broken.idl", include = ["."]"#).unwrap_err();
+        let first = "the definition has errors\n\nerror[E0201]: unknown type `Uuidd`\n";
+        assert!(told.starts_with(first), "{told}");
+        assert!(told.contains("broken/broken.idl:5:5"), "{told}");
+        assert!(told.contains("error[E0301]"), "{told}");
+        assert!(!told.contains(env!("CARGO_MANIFEST_DIR")), "{told}");
+        let told = asked(r#""nowhere.idl""#).unwrap_err();
+        assert!(
+            told.contains("E0001") && told.contains("`nowhere.idl`"),
+            "{told}"
+        );
+        assert!(!told.contains(env!("CARGO_MANIFEST_DIR")), "{told}");
     }
 }

@@ -63,7 +63,7 @@ use proc_macro::TokenStream;
 ///
 /// # Limits
 ///
-/// A message that another item refers to must belong to the same crate and stand in a module, not in a function. The
+/// The types of fields must be as visible as the message. A message that another item refers to must belong to the same crate and stand in a module, not in a function. The
 /// message leaves a macro of its own name behind, by which the other item finds its definition; a `use` of the message
 /// brings both. So rustc says "cannot find macro `Foo`" of a type `Foo` that is no message. Types that more than a hundred
 /// others stand in need a larger `#![recursion_limit]`. Sharing messages between crates is what `.idl` files are for.
@@ -110,12 +110,15 @@ pub fn rpc_message(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The trait stays, less the events, for the server to implement. Next to it stands a module of its name in snake case with
 /// what an `.idl` file would give: `Client`, `Server` and `pair` of the first backend, `Request` and the rest. What
-/// implements the trait implements the module's `Handler`, so that `serve` takes it.
+/// implements the trait implements the module's `Handler`, so that `serve` takes it. A trait in a function has no place for
+/// the module to find its messages, so a service stands in a module.
 ///
 /// # Methods
 ///
 /// The receiver is `&self` or `&mut self`. Arguments are passed by value or by `&`; `&mut T` travels there and back, and
-/// with `#[out]` only back. `Result<T, E>` names an error type. Types are those of [messages](macro@rpc_message).
+/// with `#[out]` only back. `Result<T, E>` names an error type. Types are those of [messages](macro@rpc_message); `bool` and
+/// `Option<T>` stay what they are in the trait, and become `Bool8` and `Opt<T>` inside of other types. On the client, whose
+/// stubs are those of any definition, arguments that are no plain numbers are passed by reference.
 ///
 /// Options of a method, in `#[rpc(…)]`: `oneway`, `event`, `id = N`, `idempotent`, `deadline_us = N` (or `_ms`, `_s`),
 /// `priority = N`, `since = "1.1"`, and `inproc(depth = N)`, `shm(slots = N)`, `rdma(recv_depth = N)`.
@@ -149,6 +152,15 @@ pub fn rpc_service(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn include_idl(input: TokenStream) -> TokenStream {
     idl::include(input)
+}
+
+/// Prepares for one call.
+///
+/// Only texts have places that can be compared, so the compiler works on texts, and `proc-macro2` on its own tokens instead of
+/// rustc's. What it has kept of earlier calls is let go: an editor calls for hours.
+fn begin() {
+    proc_macro2::fallback::force();
+    proc_macro2::extra::invalidate_current_thread_spans();
 }
 
 /// The end of the chain that collects what an item refers to.

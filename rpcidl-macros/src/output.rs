@@ -9,8 +9,7 @@ use crate::input::Input;
 
 /// What an attribute makes of its item.
 pub(crate) fn attribute(name: &str, options: TokenStream, item: TokenStream) -> TokenStream {
-    // Only texts have places that can be compared, so texts are what the compiler works on.
-    proc_macro2::fallback::force();
+    crate::begin();
     let mut input = Input::default();
     for word in ["#", "[", name, "("] {
         input.word(word);
@@ -25,7 +24,7 @@ pub(crate) fn attribute(name: &str, options: TokenStream, item: TokenStream) -> 
 
 /// What becomes of an item whose types are known.
 pub(crate) fn collected(tokens: TokenStream) -> TokenStream {
-    proc_macro2::fallback::force();
+    crate::begin();
     let mut collected = None;
     for token in tokens {
         if let TokenTree::Group(group) = token {

@@ -23,7 +23,7 @@ pub(crate) use types::Spot;
 use std::collections::BTreeMap;
 
 use crate::ast;
-use crate::diag::{Code, Diagnostic, Severity};
+use crate::diag::{Code, Diagnostic, Findings, Severity};
 use crate::eval::Val;
 use crate::ir;
 use crate::parse;
@@ -79,7 +79,7 @@ pub(crate) struct Checker<'t, 'a> {
     /// All names.
     pub(crate) table: &'t Table<'a>,
     /// What was found.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) findings: &'t mut Findings,
     /// By [`DeclId`].
     pub(crate) states: Vec<State>,
     /// The values of the members of each enumeration so far; `None` for a member with an error.
@@ -105,15 +105,15 @@ pub(crate) struct Checker<'t, 'a> {
 }
 
 /// Checks everything and returns the draft.
-pub(crate) fn check<'a>(
-    table: &Table<'a>,
+pub(crate) fn check<'t, 'a>(
+    table: &'t Table<'a>,
     order: &Order,
     needs_package: bool,
-    diagnostics: &mut Vec<Diagnostic>,
+    findings: &'t mut Findings,
 ) -> Draft {
     let mut checker = Checker {
         table,
-        diagnostics: Vec::new(),
+        findings,
         states: vec![State::default(); table.decls.len()],
         members: BTreeMap::new(),
         reprs: BTreeMap::new(),
@@ -151,21 +151,20 @@ pub(crate) fn check<'a>(
     }
     checker.unused_imports();
     checker.fill_packages();
-    diagnostics.append(&mut checker.diagnostics);
     checker.draft
 }
 
 impl<'a> Checker<'_, 'a> {
     /// Records an error.
     pub(crate) fn error(&mut self, error: Diagnostic) {
-        self.diagnostics.push(error);
+        self.findings.push(error);
     }
 
     /// Records a warning, unless it is about a file that is only imported.
     pub(crate) fn warn(&mut self, file: usize, warning: Diagnostic) {
         debug_assert_eq!(warning.severity, Severity::Warning);
         if self.table.file(file).is_input {
-            self.diagnostics.push(warning);
+            self.findings.push(warning);
         }
     }
 
@@ -262,14 +261,14 @@ impl<'a> Checker<'_, 'a> {
             }
             if tree.items.is_empty() && file.is_input {
                 let name = &self.table.sources.get(tree.source).name;
-                self.diagnostics
+                self.findings
                     .push(parse::nothing_declared(tree.source, name));
                 continue;
             }
             if tree.package.is_some() {
                 continue;
             }
-            self.diagnostics.push(
+            self.findings.push(
                 Diagnostic::error(Code::E0211, start_of(tree), "the file declares no package")
                     .help("begin with `package your.name;`"),
             );

@@ -2,7 +2,7 @@
 
 use crate::ast;
 use crate::check;
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{Diagnostic, Findings};
 use crate::fingerprint;
 use crate::ir;
 use crate::layout;
@@ -19,7 +19,7 @@ pub struct Compilation {
     pub files: Vec<ast::File>,
     /// The model; `None` if there are errors.
     pub model: Option<ir::Model>,
-    /// Everything found, sorted by source and position.
+    /// Everything found, sorted by source and position. The list has an end, see [`Findings`].
     pub diagnostics: Vec<Diagnostic>,
     /// Every path that was read.
     pub loaded: Vec<String>,
@@ -44,7 +44,8 @@ pub fn compile(inputs: &[Input], include_dirs: &[String], loader: &dyn Loader) -
 /// Compiles one tree that was not read from `.idl` text. It cannot import, and it needs no package.
 pub fn compile_file(file: ast::File, sources: SourceMap) -> Compilation {
     let name = sources.get(file.source).name.clone();
-    let diagnostics = load::refuse_imports(&file);
+    let mut findings = Findings::default();
+    load::refuse_imports(&file, &mut findings);
     let info = FileInfo {
         name: name.clone(),
         is_input: true,
@@ -55,7 +56,7 @@ pub fn compile_file(file: ast::File, sources: SourceMap) -> Compilation {
         sources,
         files: vec![file],
         infos: vec![info],
-        diagnostics,
+        findings,
         loaded: vec![name],
         searched: Vec::new(),
     };
@@ -69,38 +70,49 @@ fn lower(read: Loaded, needs_package: bool) -> Compilation {
         sources,
         files,
         infos,
-        mut diagnostics,
+        mut findings,
         loaded,
         searched,
     } = read;
-    let table = resolve::declare(&sources, &files, &infos, &mut diagnostics);
-    let order = resolve::order(&table, &mut diagnostics);
-    let mut draft = check::check(&table, &order, needs_package, &mut diagnostics);
-    layout::lay_out(&mut draft, &mut diagnostics);
-    let sound = diagnostics
-        .iter()
-        .all(|found| found.severity != Severity::Error);
-    let mut model = sound.then_some(draft.model);
-    if let Some(found) = model.as_mut().and_then(fingerprint::fingerprint) {
-        diagnostics.push(found);
-        model = None;
-    }
-    sort(&mut diagnostics);
+    let model = model_of(&sources, &files, &infos, needs_package, &mut findings);
     Compilation {
         sources,
         files,
         model,
-        diagnostics,
+        diagnostics: findings.finish(),
         loaded,
         searched,
     }
 }
 
-/// By source and position; what has no place comes first.
-fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by_key(|found| {
-        let span = found.primary.as_ref().map(|label| label.span);
-        (span, found.severity)
-    });
-    diagnostics.dedup();
+/// The model, if there are no errors. Once some of them are left out, the phases after that have nothing to tell.
+fn model_of(
+    sources: &SourceMap,
+    files: &[ast::File],
+    infos: &[FileInfo],
+    needs_package: bool,
+    findings: &mut Findings,
+) -> Option<ir::Model> {
+    if findings.is_over() {
+        return None;
+    }
+    let table = resolve::declare(sources, files, infos, findings);
+    let order = resolve::order(&table, findings);
+    if findings.is_over() {
+        return None;
+    }
+    let mut draft = check::check(&table, &order, needs_package, findings);
+    if findings.is_over() {
+        return None;
+    }
+    layout::lay_out(&mut draft, findings);
+    if findings.has_errors() {
+        return None;
+    }
+    let mut model = draft.model;
+    if let Some(found) = fingerprint::fingerprint(&mut model) {
+        findings.push(found);
+        return None;
+    }
+    Some(model)
 }

@@ -1,7 +1,7 @@
 //! Sizes, alignments, offsets and pads: declared order, natural alignment up to 8, every pad byte a field.
 
 use crate::check::Draft;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::ir::{Direction, Field, FieldKind, Meta, Model, Struct, Type, TypeDefKind, Union};
 use crate::limits;
 use crate::source::Span;
@@ -13,15 +13,15 @@ const LENGTH: u64 = 2;
 const BUFFER: (u64, u32) = (24, 8);
 
 /// Lays out every type and message of the draft.
-pub(crate) fn lay_out(draft: &mut Draft, diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn lay_out(draft: &mut Draft, findings: &mut Findings) {
     for index in 0..draft.model.types.len() {
-        lay_out_type(draft, index, diagnostics);
+        lay_out_type(draft, index, findings);
     }
     for index in 0..draft.model.aliases.len() {
-        check_alias(draft, index, diagnostics);
+        check_alias(draft, index, findings);
     }
     for index in 0..draft.model.interfaces.len() {
-        lay_out_interface(draft, index, diagnostics);
+        lay_out_interface(draft, index, findings);
     }
 }
 
@@ -184,7 +184,7 @@ struct Outcome {
     sound: bool,
 }
 
-fn lay_out_type(draft: &mut Draft, index: usize, diagnostics: &mut Vec<Diagnostic>) {
+fn lay_out_type(draft: &mut Draft, index: usize, findings: &mut Findings) {
     let Some(def) = draft.model.types.get_mut(index) else {
         return;
     };
@@ -234,7 +234,7 @@ fn lay_out_type(draft: &mut Draft, index: usize, diagnostics: &mut Vec<Diagnosti
                 "at most {} bytes are allowed; lend bulk data with `buffer<read>`",
                 limits::STRUCT_BYTES
             ));
-            diagnostics.push(with_largest(error, &kind));
+            findings.push(with_largest(error, &kind));
         } else if let Some((most, place)) = facts.max_size
             && outcome.size > u64::from(most)
         {
@@ -248,7 +248,7 @@ fn lay_out_type(draft: &mut Draft, index: usize, diagnostics: &mut Vec<Diagnosti
             )
             .also(span, "declared here")
             .help(format!("make it smaller, or allow {}", outcome.size));
-            diagnostics.push(with_largest(error, &kind));
+            findings.push(with_largest(error, &kind));
         }
     }
     def.kind = kind;
@@ -293,7 +293,7 @@ fn lay_out_union(draft: &Draft, node: &mut Union) -> Outcome {
 }
 
 /// An alias may stand for something that is too large to be used anywhere.
-fn check_alias(draft: &Draft, index: usize, diagnostics: &mut Vec<Diagnostic>) {
+fn check_alias(draft: &Draft, index: usize, findings: &mut Findings) {
     let Some(alias) = draft.model.aliases.get(index) else {
         return;
     };
@@ -306,7 +306,7 @@ fn check_alias(draft: &Draft, index: usize, diagnostics: &mut Vec<Diagnostic>) {
         ) {
             return;
         }
-        diagnostics.push(
+        findings.push(
             Diagnostic::error(
                 Code::E0401,
                 alias.span,
@@ -320,19 +320,20 @@ fn check_alias(draft: &Draft, index: usize, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn lay_out_interface(draft: &mut Draft, index: usize, diagnostics: &mut Vec<Diagnostic>) {
+fn lay_out_interface(draft: &mut Draft, index: usize, findings: &mut Findings) {
     let Some(interface) = draft.model.interfaces.get_mut(index) else {
         return;
     };
     let name = interface.name.clone();
+    let base = interface.base;
     let mut methods = std::mem::take(&mut interface.methods);
+    let inherited = base.map_or(0, |base| draft.model.interface(base).methods.len());
     for (position, method) in methods.iter_mut().enumerate() {
         let poisoned = draft
             .poisoned_methods
             .get(index)
             .and_then(|methods| methods.get(position))
             .copied();
-        let inherited = method.declared_in != name;
         let mut sound = poisoned == Some(false);
         for (message, what) in [
             (&mut method.request, "request"),
@@ -340,15 +341,10 @@ fn lay_out_interface(draft: &mut Draft, index: usize, diagnostics: &mut Vec<Diag
         ] {
             sound &= fields_are_sound(draft, &message.fields);
             let fields = std::mem::take(&mut message.fields);
-            // A message that was inherited is laid out already; its pads are put in anew.
-            let fields = fields
-                .into_iter()
-                .filter(|field| !matches!(field.kind, FieldKind::Pad))
-                .collect();
             let (placed, size) = place(&draft.model, fields, method.span);
             *message = placed;
             // An inherited method was reported where it is declared.
-            if size > u64::from(limits::STRUCT_BYTES) && sound && !inherited {
+            if size > u64::from(limits::STRUCT_BYTES) && sound && position >= inherited {
                 let error = Diagnostic::error(
                     Code::E0402,
                     method.span,
@@ -358,7 +354,7 @@ fn lay_out_interface(draft: &mut Draft, index: usize, diagnostics: &mut Vec<Diag
                     "at most {} bytes are allowed; lend bulk data with `buffer<read>`",
                     limits::STRUCT_BYTES
                 ));
-                diagnostics.push(largest(error, message));
+                findings.push(largest(error, message));
             }
         }
         method.in_place = is_in_place(method);

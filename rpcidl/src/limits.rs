@@ -12,7 +12,8 @@ pub const SYNTAX_NESTING: usize = 64;
 /// Greatest number of operators in one expression; its tree may be that deep.
 pub const EXPRESSION_OPERATORS: usize = 256;
 
-/// Greatest number of findings about one text; a file of another language would fill the screen for hours.
+/// Greatest number of findings of one compilation; a file of another language would fill the screen for hours. One
+/// more says that there were more.
 pub const FINDINGS: usize = 1000;
 
 /// Greatest size of a struct, a union, a request or a response in bytes.
@@ -42,6 +43,9 @@ pub const WINDOW: u32 = 4096;
 /// Number of unknown names per compilation for which a similar name is searched; the search looks at
 /// every visible name, so a file full of unknown names must not repeat it for each.
 pub const SUGGESTIONS: usize = 200;
+
+/// Greatest number of names that these searches look at together.
+pub const SUGGESTION_NAMES: usize = 1_000_000;
 
 /// Greatest size of the canonical texts of all interfaces in bytes. Interfaces that share large types are each
 /// described in full, so a short source could otherwise ask for an endless text.

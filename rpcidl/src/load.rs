@@ -8,7 +8,7 @@ pub use memory::MemoryLoader;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ast;
-use crate::diag::{Code, Diagnostic, Label};
+use crate::diag::{Code, Diagnostic, Findings, Label};
 use crate::limits;
 use crate::parse;
 use crate::source::{SourceId, SourceMap, Span};
@@ -78,7 +78,7 @@ pub(crate) struct Loaded {
     /// Parallel to `files`.
     pub(crate) infos: Vec<FileInfo>,
     /// What the parser and the search for imports found.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) findings: Findings,
     /// Every path that was read.
     pub(crate) loaded: Vec<String>,
     /// Every path that was looked for and not there.
@@ -143,7 +143,7 @@ struct Parsed {
     file: ast::File,
     package: Option<String>,
     broken: bool,
-    diagnostics: Vec<Diagnostic>,
+    findings: Findings,
 }
 
 impl Reader<'_> {
@@ -181,7 +181,7 @@ impl Reader<'_> {
                     {
                         error = error.also(place.path.span, "first declared here");
                     }
-                    self.out.diagnostics.push(error);
+                    self.out.findings.push(error);
                 }
             }
         }
@@ -192,7 +192,7 @@ impl Reader<'_> {
             imports: Vec::new(),
         });
         self.out.loaded.push(parsed.path);
-        self.out.diagnostics.extend(parsed.diagnostics);
+        self.out.findings.append(parsed.findings);
         self.out.files.push(parsed.file);
         index
     }
@@ -209,12 +209,15 @@ impl Reader<'_> {
         let own = tree.package.as_ref().map(|package| dotted(&package.path));
         let mut targets = Vec::with_capacity(wanted.len());
         for (package, span) in wanted {
+            // What is not found would not be told, and each search asks the disk.
+            if self.out.findings.is_over() {
+                targets.push(None);
+                continue;
+            }
             if package.is_empty() || own.as_ref() == Some(&package) {
-                self.out.diagnostics.push(useless_import(
-                    span,
-                    &package,
-                    self.out.sources.text(span),
-                ));
+                self.out
+                    .findings
+                    .push(useless_import(span, &package, self.out.sources.text(span)));
                 targets.push(None);
                 continue;
             }
@@ -261,17 +264,15 @@ fn parse_bytes(sources: &mut SourceMap, name: &str, bytes: &[u8]) -> Parsed {
     match std::str::from_utf8(bytes) {
         Ok(text) => {
             let source = sources.add(name, text);
-            let (file, diagnostics) = parse::parse(source, text);
+            let mut findings = Findings::default();
+            let file = parse::parse_into(source, text, &mut findings);
             let package = file.package.as_ref().map(|package| dotted(&package.path));
-            let broken = diagnostics
-                .iter()
-                .any(|d| d.severity == crate::diag::Severity::Error);
             Parsed {
                 path: name.to_owned(),
                 file,
                 package,
-                broken,
-                diagnostics,
+                broken: findings.has_errors(),
+                findings,
             }
         }
         Err(error) => {
@@ -297,12 +298,14 @@ fn parse_bytes(sources: &mut SourceMap, name: &str, bytes: &[u8]) -> Parsed {
 
 /// Stands for a file that could not be parsed at all.
 fn unread(source: SourceId, name: &str, error: Diagnostic) -> Parsed {
+    let mut findings = Findings::default();
+    findings.push(error);
     Parsed {
         path: name.to_owned(),
         file: empty_file(source),
         package: None,
         broken: true,
-        diagnostics: vec![error],
+        findings,
     }
 }
 
@@ -364,10 +367,10 @@ pub fn normalize(path: &str) -> String {
 }
 
 /// A tree that stands alone cannot import anything.
-pub(crate) fn refuse_imports(file: &ast::File) -> Vec<Diagnostic> {
+pub(crate) fn refuse_imports(file: &ast::File, findings: &mut Findings) {
     let refused = file.imports.iter().map(|import| {
         Diagnostic::error(Code::E0207, import.span, "nothing can be imported here")
             .help("write the types next to each other, or compile an `.idl` file")
     });
-    refused.collect()
+    findings.extend(refused);
 }

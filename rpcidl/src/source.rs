@@ -1,6 +1,6 @@
 //! Source texts and the places in them that everything else points at.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Names one source of a [`SourceMap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,45 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: Arc<str>,
+    /// Where each line begins; found when the first place is asked for, because most texts have nothing wrong.
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    /// Where each line begins.
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let breaks = self
+                .text
+                .bytes()
+                .zip(1..)
+                .filter(|&(byte, _)| byte == b'\n');
+            std::iter::once(0)
+                .chain(breaks.map(|(_, after)| after))
+                .collect()
+        })
+    }
+
+    /// The line that a byte lies in, from 0.
+    fn line_of(&self, at: usize) -> usize {
+        let after = self.lines().partition_point(|&start| start as usize <= at);
+        after.saturating_sub(1)
+    }
+
+    /// The byte at which a line begins; behind the last one, the end of the text.
+    fn line_start(&self, line: usize) -> usize {
+        self.lines()
+            .get(line)
+            .map_or(self.text.len(), |&start| start as usize)
+    }
+
+    /// Line and column of a byte, both from 1; the column counts characters.
+    fn line_column(&self, at: usize) -> (usize, usize) {
+        let at = at.min(self.text.len());
+        let line = self.line_of(at);
+        let before = self.text.get(self.line_start(line)..at).unwrap_or_default();
+        (line + 1, before.chars().count() + 1)
+    }
 }
 
 /// All sources of one compilation.
@@ -68,6 +107,7 @@ impl SourceMap {
         self.sources.push(Source {
             name: name.into(),
             text: text.into(),
+            lines: OnceLock::new(),
         });
         SourceId(self.sources.len() as u32 - 1)
     }
@@ -84,11 +124,22 @@ impl SourceMap {
 
     /// Line and column of a span's start, both from 1; the column counts characters.
     pub fn line_column(&self, span: Span) -> (usize, usize) {
-        let text = &self.get(span.source).text;
-        let before = text.get(..span.start as usize).unwrap_or(text);
-        let line = before.bytes().filter(|&b| b == b'\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        (line, column)
+        self.get(span.source).line_column(span.start as usize)
+    }
+
+    /// The whole lines from the first to the last byte of a range, as a range of bytes, with the number of the first
+    /// one, from 1.
+    pub fn lines_around(
+        &self,
+        source: SourceId,
+        range: std::ops::Range<usize>,
+    ) -> (usize, std::ops::Range<usize>) {
+        let source = self.get(source);
+        let (first, last) = (source.line_of(range.start), source.line_of(range.end));
+        (
+            first + 1,
+            source.line_start(first)..source.line_start(last + 1),
+        )
     }
 
     /// All sources in the order in which they were added.
@@ -97,5 +148,56 @@ impl SourceMap {
             .iter()
             .enumerate()
             .map(|(index, source)| (SourceId(index as u32), source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceMap, Span};
+
+    /// What the table of lines must agree with.
+    fn counted(text: &str, at: usize) -> (usize, usize) {
+        let before = &text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        (line, column)
+    }
+
+    #[test]
+    fn places_are_those_that_counting_gives() {
+        for text in [
+            "",
+            "a",
+            "\n",
+            "a\n",
+            "\r\n\u{e9}b\n\nc",
+            "\u{1f600}\n\u{e9}\n",
+        ] {
+            let mut sources = SourceMap::default();
+            let id = sources.add("t", text);
+            for at in (0..=text.len()).filter(|&at| text.is_char_boundary(at)) {
+                let span = Span::new(id, at, at);
+                assert_eq!(
+                    sources.line_column(span),
+                    counted(text, at),
+                    "{text:?} {at}"
+                );
+                let (line, lines) = sources.lines_around(id, at..at);
+                assert_eq!(line, counted(text, at).0, "{text:?} {at}");
+                assert_eq!(counted(text, lines.start), (line, 1), "{text:?} {at}");
+                assert!(
+                    lines.end == text.len() || text[..lines.end].ends_with('\n'),
+                    "{text:?} {at}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_behind_the_text_is_its_end() {
+        let mut sources = SourceMap::default();
+        let id = sources.add("t", "a\nb");
+        assert_eq!(sources.line_column(Span::new(id, 99, 99)), (2, 2));
+        assert_eq!(sources.lines_around(id, 99..200), (2, 2..3));
     }
 }

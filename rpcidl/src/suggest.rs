@@ -14,16 +14,17 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if length > LONGEST {
         return None;
     }
-    let plain = simplify(name);
+    let plain: Vec<char> = simplify(name).collect();
+    let mut edits = Edits::new(name);
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         if candidate == name {
             continue;
         }
-        let distance = if simplify(candidate) == plain {
+        let distance = if simplify(candidate).eq(plain.iter().copied()) {
             0
         } else {
-            distance(name, candidate, limit)
+            edits.to(candidate, limit)
         };
         if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
@@ -36,41 +37,73 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// What is left of a name without case and underscores.
-fn simplify(name: &str) -> String {
+fn simplify(name: &str) -> impl Iterator<Item = char> {
     name.chars()
         .filter(|&c| c != '_')
         .flat_map(char::to_lowercase)
-        .collect()
 }
 
 /// Number of inserted, removed, changed or swapped characters between two names; anything over `limit` is
 /// returned as `limit + 1`.
 pub fn distance(a: &str, b: &str, limit: usize) -> usize {
-    let a: Vec<char> = a.chars().collect();
-    let b: Vec<char> = b.chars().collect();
-    if a.len().abs_diff(b.len()) > limit {
-        return limit + 1;
-    }
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, &x) in a.iter().enumerate() {
-        let mut row = Vec::with_capacity(b.len() + 1);
-        row.push(i + 1);
-        for (j, &y) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(x != y))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
-            if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
-                cost = cost.min(before_last[j - 1] + 1);
-            }
-            row.push(cost);
+    Edits::new(b).to(a, limit)
+}
+
+/// Counts the edits between one name and many others, over the same memory for each.
+struct Edits {
+    name: Vec<char>,
+    other: Vec<char>,
+    before_last: Vec<usize>,
+    last: Vec<usize>,
+    row: Vec<usize>,
+}
+
+impl Edits {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.chars().collect(),
+            other: Vec::new(),
+            before_last: Vec::new(),
+            last: Vec::new(),
+            row: Vec::new(),
         }
-        if row.iter().all(|&cost| cost > limit) {
+    }
+
+    fn to(&mut self, other: &str, limit: usize) -> usize {
+        let Self {
+            name: b,
+            other: a,
+            before_last,
+            last,
+            row,
+        } = self;
+        a.clear();
+        a.extend(other.chars());
+        if a.len().abs_diff(b.len()) > limit {
             return limit + 1;
         }
-        before_last = std::mem::replace(&mut last, row);
+        last.clear();
+        last.extend(0..=b.len());
+        for (i, &x) in a.iter().enumerate() {
+            row.clear();
+            row.push(i + 1);
+            for (j, &y) in b.iter().enumerate() {
+                let mut cost = (last[j] + usize::from(x != y))
+                    .min(last[j + 1] + 1)
+                    .min(row[j] + 1);
+                if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
+                    cost = cost.min(before_last[j - 1] + 1);
+                }
+                row.push(cost);
+            }
+            if row.iter().all(|&cost| cost > limit) {
+                return limit + 1;
+            }
+            std::mem::swap(before_last, last);
+            std::mem::swap(last, row);
+        }
+        last.last().copied().unwrap_or(0).min(limit + 1)
     }
-    last.last().copied().unwrap_or(0).min(limit + 1)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{codes, compile_text, lines, mended};
+use rpcidl::diag::Code;
+use rpcidl::limits::FINDINGS;
 
 #[test]
 fn every_independent_error_is_found_at_once() {
@@ -130,4 +132,51 @@ fn long_chains_cost_no_stack() {
         "{:?}",
         lines(&compile_text(&sum))
     );
+}
+
+#[test]
+fn every_phase_stops_telling_after_a_thousand_errors() {
+    type Line = fn(usize) -> String;
+    let phases: [(&str, Line); 6] = [
+        ("scanner", |n| format!("const u8 A{n} = 0x;\n")),
+        ("grammar", |n| format!("struct S{n} {{ ? }}\n")),
+        ("imports", |n| format!("import b{n}.C;\n")),
+        ("names", |_| "const u8 A = 1;\n".to_owned()),
+        ("rules", |n| format!("struct S{n} {{ Missing a; }}\n")),
+        ("layout", |n| {
+            format!("struct S{n} {{ u8[65536] a; u8 b; }}\n")
+        }),
+    ];
+    for (phase, line) in phases {
+        let text: String = (0..1500).map(line).collect();
+        let compilation = compile_text(&format!("package a;\n{text}"));
+        assert!(compilation.model.is_none(), "{phase}");
+        assert_eq!(compilation.diagnostics.len(), FINDINGS + 1, "{phase}");
+        let last = compilation.diagnostics.last().unwrap();
+        assert_eq!(last.code, Code::E0013, "{phase}");
+        assert!(last.primary.is_some(), "{phase}");
+    }
+}
+
+#[test]
+fn warnings_stop_as_well_and_hide_no_error() {
+    let structs = |from: usize, to: usize| -> String {
+        (from..to)
+            .map(|n| format!("struct S{n} {{ string<3> a; }}\n"))
+            .collect()
+    };
+    let text = format!("package a;\n{}", structs(0, 1200));
+    let compilation = compile_text(&text);
+    assert!(compilation.model.is_some());
+    assert_eq!(compilation.diagnostics.len(), FINDINGS);
+    let last = compilation.diagnostics.last().unwrap();
+    assert_eq!(
+        last.notes.last().unwrap(),
+        "200 more warnings are not shown"
+    );
+
+    let compilation = compile_text(&format!("{text}struct Wrong {{ Missing a; }}\n"));
+    assert!(compilation.model.is_none());
+    assert!(codes(&compilation).contains(&"E0201"));
+    assert_eq!(compilation.diagnostics.len(), FINDINGS);
 }

@@ -39,15 +39,15 @@ fn slots_follow_from_the_sizes() {
     let store = lane(&model.interfaces[0]);
     assert_eq!(
         (store.request, store.response, store.slot()),
-        (128, 128, 256)
+        (192, 128, 320)
     );
     assert_eq!(
         (store.inproc_bytes(), store.shm_bytes()),
-        (32 * 256 + 32 * 64, 32 * 256 + 32 * 64)
+        (33 * 320 + 32 * 64, 33 * 320 + 32 * 64)
     );
     let small = lane(&model.interfaces[1]);
     assert_eq!((small.request, small.response), (64, 0));
-    assert_eq!((small.inproc_bytes(), small.shm_bytes()), (4 * 64, 8 * 256));
+    assert_eq!((small.inproc_bytes(), small.shm_bytes()), (5 * 64, 9 * 256));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_method_may_ask_for_more_than_its_interface() {
         "package a; @Inproc(depth = 4) interface I { @Inproc(depth = 16) void f(); @Shm(slots = 2) void g(in u8[57] a); }",
     );
     let lane = lane(&model.interfaces[0]);
-    assert_eq!((lane.inproc_slots, lane.shm_slots), (16, 2));
+    assert_eq!((lane.inproc_window, lane.shm_window), (16, 2));
     assert_eq!((lane.request, lane.response, lane.event), (128, 64, 0));
     let events = common::model("package a; interface I { event void e(in u64[8] a); }");
     let lane = report::lane(&events.interfaces[0]);
@@ -76,7 +76,7 @@ fn the_text_shows_padding_and_cache_lines() {
         "    tag 1          4  u32 number  (0 unused)",
         "interface Store  abi ",
         "        2  call    edit      100       100  in place",
-        "    inproc  32 x 256 + 32 x 64 for events = 10240 bytes per connection",
+        "    inproc  window 32: 33 x 320 + 32 x 64 for events = 12608 bytes per connection",
         "request Store.get  4 bytes, align 4",
         "response Store.name  64 bytes, align 2",
     ] {

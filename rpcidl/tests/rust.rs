@@ -457,8 +457,49 @@ fn nearly() -> impl Strategy<Value = String> {
     prop::collection::vec(words, 0..40).prop_map(|words| words.join(" "))
 }
 
+/// A type that can travel.
+fn types() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec!["u8", "i16", "u32", "f64", "bool", "Tier", "Key"])
+            .prop_map(str::to_owned),
+        (1u32..40, prop::sample::select(vec!["Str", "Bytes"]))
+            .prop_map(|(bound, name)| format!("{name}<{bound}>")),
+    ];
+    leaf.prop_recursive(4, 8, 1, |inner| {
+        prop_oneof![
+            (inner.clone(), 1u32..4).prop_map(|(ty, len)| format!("[{ty}; {len}]")),
+            (inner.clone(), 1u32..4)
+                .prop_map(|(ty, len)| format!("List<{ty}, {{ {len} * 2 - 1 }}>")),
+            inner.prop_map(|ty| if ty.starts_with("Option") {
+                ty
+            } else {
+                format!("Option<{ty}>")
+            }),
+        ]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_is_printed_means_the_same(field in types(), argument in types(), result in types()) {
+        let text = format!(
+            "#[rpc_message] #[repr(u8)] enum Tier {{ A = 0, B }}
+            #[rpc_message] struct Key {{ a: u64, b: u8 }}
+            #[rpc_message] struct Holder {{ a: u8, field: {field}, b: Option<Key> }}
+            #[rpc_service] trait Service {{ fn call(&self, holder: Holder, argument: &mut {argument}) -> {result}; }}"
+        );
+        let model = model_of(&text, "a.rs");
+        prop_assert!(model.diagnostics.is_empty());
+        let direct = rpcidl::compile_file(model.file, model.sources).model;
+        let printed = to_idl(&text, "a.rs");
+        let by_text = printed.ok().and_then(|idl| common::compile_text(&idl).model);
+        let direct = direct.map(|model| model.interfaces[0].abi_text.clone());
+        let by_text = by_text.map(|model| model.interfaces[0].abi_text.clone());
+        prop_assert_eq!(&direct, &by_text);
+        prop_assert!(direct.is_some());
+    }
 
     #[test]
     fn nothing_panics_on_words(text in nearly(), closures in prop::collection::vec(".{0,40}", 0..3)) {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use rpcidl::ast::File;
 use rpcidl::build::{FilePlan, write_all};
 use rpcidl::diag::Severity;
 use rpcidl::source::SourceMap;
-use rpcidl::{fmt, parse};
+use rpcidl::{fmt, json, parse};
 
 use crate::compile;
 use crate::console::Console;
@@ -34,9 +35,9 @@ pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
         let source = sources.get(tree.source);
         let text = fmt::format(&tree.file, &source.text);
         let name = &source.name;
-        if !still_parses(name, &text) {
+        if !still_says_the_same(name, &text, &tree.file) {
             return Err(Stop::advised(
-                format!("the formatted `{name}` would not be read again, so it is left alone"),
+                format!("the formatted `{name}` would not say the same, so it is left alone"),
                 "this is a defect of rpcgen; please report the file",
             ));
         }
@@ -64,12 +65,14 @@ pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
     printed.map_or(Ok(()), |text| console.result(&text))
 }
 
-/// A formatter must never lose anyone's schema, so what it wrote is read once more before it is kept.
-fn still_parses(name: &str, text: &str) -> bool {
+/// A formatter must never change what anyone's schema says, so what it wrote is read once more and compared with what
+/// was there before it is kept.
+fn still_says_the_same(name: &str, text: &str, before: &File) -> bool {
     let mut sources = SourceMap::default();
     let source = sources.add(name, text);
-    let (_, found) = parse::parse(source, text);
+    let (after, found) = parse::parse(source, text);
     found.iter().all(|found| found.severity != Severity::Error)
+        && json::same_but_for_places(before, &after)
 }
 
 /// The first line in which two texts differ, from 1.

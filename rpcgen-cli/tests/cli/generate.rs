@@ -3,6 +3,9 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+use rpcidl::build::Backend;
+use rpcidl::emit::available;
+
 use crate::{Folder, KV, LONE};
 
 #[test]
@@ -167,6 +170,18 @@ fn refuses_backends_that_there_are_not() {
         .run(&["kv.idl", "--backend", "inprc"])
         .exits(2)
         .says("inproc");
+    for backend in [Backend::Inproc, Backend::Shm, Backend::Rdma]
+        .into_iter()
+        .filter(|it| !available(*it))
+    {
+        let name = rpcidl::backend_name(backend);
+        folder
+            .run(&["kv.idl", "--backend", name, "-o", "kv.rs"])
+            .exits(2)
+            .says("E0804")
+            .says(name);
+        assert!(!folder.path("kv.rs").exists());
+    }
     folder.write("shm.idl", KV.replace("{inproc}", "{shm}"));
     folder
         .run(&["shm.idl", "--backend", "inproc"])
@@ -301,4 +316,21 @@ fn leaves_a_file_alone_that_would_not_change() {
     folder.write("lone.idl", LONE.replace("i32 y", "i64 y"));
     folder.run(&["lone.idl", "-o", "lone.rs"]).exits(0);
     assert!(fs::metadata(&path).unwrap().modified().unwrap() > old);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_name_that_is_not_utf8_is_no_obstacle() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = Folder::new();
+    let name = OsStr::from_bytes(b"lone\xff.idl");
+    fs::write(folder.path("").join(name), LONE).unwrap();
+    let output = folder
+        .command(&["-o", "out.rs"])
+        .arg(name)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(folder.read("out.rs").contains("pub struct Point"));
 }

@@ -118,3 +118,24 @@ fn colour_can_be_asked_for() {
     let output = command.env("CLICOLOR_FORCE", "1").output().unwrap();
     assert!(!output.stderr.contains(&0x1b));
 }
+
+#[test]
+fn nobody_is_shown_thousands() {
+    let folder = Folder::new();
+    let structs = (0..1500).map(|n| format!("struct S{n} {{\n    Missing x;\n}}\n"));
+    folder.write(
+        "bad.idl",
+        format!("package a;\n{}", structs.collect::<String>()),
+    );
+    let run = folder.run(&["check", "bad.idl"]).exits(1);
+    run.says("error[E0013]: more than 1000 errors\n")
+        .says("error: more than 1000 errors in bad.idl\n");
+    let run = folder
+        .run(&["check", "bad.idl", "--message-format", "short"])
+        .exits(1);
+    assert_eq!(run.stderr.lines().count(), 1001);
+    let run = folder
+        .run(&["check", "bad.idl", "--message-format", "json"])
+        .exits(1);
+    assert_eq!(run.stderr.lines().count(), 1001);
+}

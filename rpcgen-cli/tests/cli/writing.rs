@@ -53,7 +53,8 @@ fn a_path_that_cannot_be_written_is_named() {
     folder
         .run(&["lone.idl", "-o", "file/out.rs"])
         .exits(2)
-        .says("cannot write `file/out.rs`");
+        .says("cannot write `file/out.rs`: `file` is a file, not a folder\n")
+        .says("help: check the path and its permissions");
     folder
         .run(&["lone.idl", "-o", "file/"])
         .exits(2)

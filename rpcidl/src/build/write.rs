@@ -190,7 +190,7 @@ fn stage<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<Staged<'a>> {
             ));
         }
     } else if let Some(folder) = folder_of(&destination) {
-        fs::create_dir_all(folder)?;
+        create_folder(folder)?;
     }
     let mut file = Temporary::create(&destination)?;
     file.fill(bytes)?;
@@ -198,6 +198,26 @@ fn stage<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<Staged<'a>> {
         fs::set_permissions(&file.path, existing.permissions())?;
     }
     Ok(Staged::Temporary { file, destination })
+}
+
+/// Creates a folder with those that it lies in. What the system says when it cannot does not say where it failed.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let there = folder.ancestors().find(|path| path.exists());
+        match there.filter(|path| !path.is_dir()) {
+            Some(file) => {
+                let message = format!("`{}` is a file, not a folder", file.display());
+                io::Error::new(io::ErrorKind::NotADirectory, message)
+            }
+            None => {
+                let message = format!(
+                    "the folder `{}` cannot be created: {error}",
+                    folder.display()
+                );
+                io::Error::new(error.kind(), message)
+            }
+        }
+    })
 }
 
 /// The folder that a path names a file in, unless that is the current one.

@@ -174,7 +174,7 @@ impl Checker<'_, '_> {
                 found.extend(names.add_written(camel(&decl.path), &decl.path, name.span));
             }
         }
-        self.diagnostics.extend(found);
+        self.findings.extend(found);
     }
 }
 

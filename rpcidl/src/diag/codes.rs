@@ -67,7 +67,7 @@ codes! {
     E0010 "a number is too large to read"
     E0011 "brackets are nested too deeply"
     E0012 "an expression or type is too long"
-    E0013 "too many errors in one file"
+    E0013 "too many errors"
 
     // 01xx: syntax
     E0101 "something else was expected"

@@ -1,10 +1,12 @@
 //! Diagnostics as data. Rendering is separate and optional.
 
 mod codes;
+mod findings;
 #[cfg(feature = "render")]
 pub mod render;
 
 pub use codes::{Code, ERROR_INDEX};
+pub use findings::Findings;
 
 use crate::source::Span;
 

@@ -1,9 +1,11 @@
 //! Diagnostics as rustc shows them, or as one line each.
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use std::ops::Range;
 
-use super::{Diagnostic, Severity};
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
+
+use super::{Diagnostic, Label, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// Whether to use colours.
@@ -60,8 +62,11 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Group<'
         .primary_title(diagnostic.message.as_str())
         .id(diagnostic.code.name);
     let mut group = Group::with_title(title);
-    for id in places(diagnostic) {
-        group = group.element(snippet(diagnostic, sources, id));
+    for part in parts(diagnostic, sources) {
+        group = match part {
+            Part::Text(snippet) => group.element(snippet),
+            Part::Place(origin) => group.element(origin),
+        };
     }
     for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note.as_str()));
@@ -69,8 +74,14 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Group<'
     match (&diagnostic.help, &diagnostic.edit) {
         (Some(help), Some(edit)) => {
             let source = sources.get(edit.span.source);
-            let patch = Patch::new(within(edit.span, &source.text), edit.replacement.as_str());
-            let mended = Snippet::source(&*source.text)
+            let span = within(edit.span, &source.text);
+            let (line, lines) = shown_lines(sources, edit.span.source, span.clone());
+            if lines.len() > SHOWN_BYTES {
+                return vec![group.element(Level::HELP.message(help.as_str()))];
+            }
+            let patch = Patch::new(inside(&span, &lines), edit.replacement.as_str());
+            let mended = Snippet::source(source.text.get(lines).unwrap_or_default())
+                .line_start(line)
                 .path(source.name.as_str())
                 .patch(patch);
             vec![
@@ -83,23 +94,34 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Group<'
     }
 }
 
-/// The sources that a diagnostic points into, the primary one first.
-fn places(diagnostic: &Diagnostic) -> Vec<SourceId> {
-    let mut places: Vec<SourceId> = Vec::new();
-    for label in diagnostic.primary.iter().chain(&diagnostic.secondary) {
-        if !places.contains(&label.span.source) {
-            places.push(label.span.source);
-        }
-    }
-    places
+/// Greatest distance in lines between two places that are shown in one piece of text. The renderer looks at every
+/// line between them, for each finding again.
+const SHOWN_GAP: usize = 1000;
+
+/// Greatest length of a piece of text that is shown. A line that no person has written, such as that of a file
+/// without line breaks, is named by its number alone.
+const SHOWN_BYTES: usize = 64 * 1024;
+
+/// A part of what a diagnostic points at.
+enum Part<'a> {
+    /// Lines with marks below them.
+    Text(Snippet<'a, annotate_snippets::Annotation<'a>>),
+    /// A place in lines that are too long to show.
+    Place(Origin<'a>),
 }
 
-fn snippet<'a>(
-    diagnostic: &'a Diagnostic,
-    sources: &'a SourceMap,
-    id: SourceId,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let source = sources.get(id);
+/// A label with the range and the lines that it covers.
+struct Mark<'a> {
+    kind: AnnotationKind,
+    label: &'a Label,
+    range: Range<usize>,
+    line: usize,
+    lines: Range<usize>,
+}
+
+/// The texts that a diagnostic points into, the one of the primary label first. Only the lines from the first to the
+/// last mark are handed to the renderer, since it walks over all that it is given.
+fn parts<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Part<'a>> {
     let primary = diagnostic
         .primary
         .iter()
@@ -108,24 +130,88 @@ fn snippet<'a>(
         .secondary
         .iter()
         .map(|label| (AnnotationKind::Context, label));
-    let annotations = primary
-        .chain(secondary)
-        .filter(|(_, label)| label.span.source == id)
-        .map(|(kind, label)| {
-            let annotation = kind.span(within(label.span, &source.text));
-            if label.text.is_empty() {
-                annotation
-            } else {
-                annotation.label(label.text.as_str())
-            }
-        });
-    Snippet::source(&*source.text)
-        .path(source.name.as_str())
-        .annotations(annotations)
+    let mut pieces: Vec<Vec<Mark<'a>>> = Vec::new();
+    for (kind, label) in primary.chain(secondary) {
+        let source = label.span.source;
+        let range = within(label.span, &sources.get(source).text);
+        let (line, lines) = shown_lines(sources, source, range.clone());
+        let mark = Mark {
+            kind,
+            label,
+            range,
+            line,
+            lines,
+        };
+        let near = |other: &Mark<'_>| {
+            other.label.span.source == source && other.line.abs_diff(line) <= SHOWN_GAP
+        };
+        match pieces.iter_mut().find(|piece| piece.iter().any(near)) {
+            Some(piece) => piece.push(mark),
+            None => pieces.push(vec![mark]),
+        }
+    }
+    pieces
+        .into_iter()
+        .map(|piece| part(piece, sources))
+        .collect()
+}
+
+/// Marks that lie close together, in one text.
+fn part<'a>(piece: Vec<Mark<'a>>, sources: &'a SourceMap) -> Part<'a> {
+    // A piece is never empty, so there are a first and a last line.
+    let line = piece.iter().map(|mark| mark.line).min().unwrap_or(1);
+    let start = piece.iter().map(|mark| mark.lines.start).min();
+    let end = piece.iter().map(|mark| mark.lines.end).max();
+    let lines = start.unwrap_or(0)..end.unwrap_or(0);
+    let source = piece
+        .first()
+        .map(|mark| sources.get(mark.label.span.source));
+    let (name, text) = source.map_or(("", ""), |source| (&*source.name, &*source.text));
+    if lines.len() > SHOWN_BYTES {
+        let (line, column) = piece
+            .first()
+            .map_or((1, 1), |mark| sources.line_column(mark.label.span));
+        return Part::Place(Origin::path(name).line(line).char_column(column));
+    }
+    let annotations = piece.into_iter().map(|mark| {
+        let annotation = mark.kind.span(inside(&mark.range, &lines));
+        if mark.label.text.is_empty() {
+            annotation
+        } else {
+            annotation.label(mark.label.text.as_str())
+        }
+    });
+    let annotations: Vec<_> = annotations.collect();
+    Part::Text(
+        Snippet::source(text.get(lines).unwrap_or_default())
+            .line_start(line)
+            .path(name)
+            .annotations(annotations),
+    )
+}
+
+/// The lines around a range, with the number of the first. Behind the last line break there is no text to show, so
+/// the line before comes along.
+fn shown_lines(
+    sources: &SourceMap,
+    source: SourceId,
+    range: Range<usize>,
+) -> (usize, Range<usize>) {
+    let (line, lines) = sources.lines_around(source, range.clone());
+    if lines.is_empty() && line > 1 {
+        let before = range.start.saturating_sub(1);
+        return sources.lines_around(source, before..range.end);
+    }
+    (line, lines)
+}
+
+/// A range of the whole text as one of a part of it.
+fn inside(range: &Range<usize>, part: &Range<usize>) -> Range<usize> {
+    range.start - part.start..range.end - part.start
 }
 
 /// The range of a span, cut to the text and to whole characters, which the renderer insists on.
-fn within(span: Span, text: &str) -> std::ops::Range<usize> {
+fn within(span: Span, text: &str) -> Range<usize> {
     let whole = |mut at: usize| {
         at = at.min(text.len());
         while !text.is_char_boundary(at) {
@@ -135,4 +221,64 @@ fn within(span: Span, text: &str) -> std::ops::Range<usize> {
     };
     let start = whole(span.start as usize);
     start..whole(span.end as usize).max(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN_BYTES, SHOWN_GAP, Style, human, short};
+    use crate::diag::{Code, Diagnostic};
+    use crate::source::{SourceMap, Span};
+
+    /// A finding about the last `b`, which also points at the first `a`.
+    fn shown(text: &str) -> String {
+        let mut sources = SourceMap::default();
+        let id = sources.add("t.idl", text);
+        let (b, a) = (text.rfind('b').unwrap_or(0), text.find('a').unwrap_or(0));
+        let found = Diagnostic::error(Code::E0203, Span::new(id, b, b + 1), "again")
+            .also(Span::new(id, a, a + 1), "first")
+            .fix("remove it", Span::new(id, b, b + 1), "");
+        assert!(short(&found, &sources).starts_with("t.idl:"));
+        human(&found, &sources, Style::Plain)
+    }
+
+    #[test]
+    fn places_far_apart_are_shown_each_for_itself() {
+        let near = shown(&format!("a;\n{}b;\n", "\n".repeat(SHOWN_GAP - 1)));
+        assert!(
+            near.contains("t.idl:1001:1") && !near.contains(":::"),
+            "{near}"
+        );
+        let far = shown(&format!("a;\n{}b;\n", "\n".repeat(SHOWN_GAP)));
+        for part in [
+            "--> t.idl:1002:1",
+            "::: t.idl:1:1",
+            "1 | a;",
+            "1002 | b;",
+            "- first",
+        ] {
+            assert!(far.contains(part), "{part} in\n{far}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_nobody_wrote_is_only_named() {
+        let text = shown(&format!("a;\n{}b;\n", " ".repeat(SHOWN_BYTES)));
+        for part in [
+            "error[E0203]: again",
+            &format!("--> t.idl:2:{}", SHOWN_BYTES + 1),
+            "help: remove it",
+        ] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        assert!(text.len() < 1000, "{}", text.len());
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_shown_with_its_last_line() {
+        let mut sources = SourceMap::default();
+        let id = sources.add("t.idl", "one\ntwo\n");
+        let found = Diagnostic::error(Code::E0107, Span::new(id, 8, 8), "ends");
+        let text = human(&found, &sources, Style::Plain);
+        assert!(text.contains("2 | two") && !text.contains("one"), "{text}");
+    }
 }

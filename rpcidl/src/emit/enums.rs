@@ -4,7 +4,7 @@ use super::Scope;
 use super::casing::upper;
 use super::docs::docs_and_deprecation;
 use super::names::unique;
-use super::structs::{macro_call, zerocopy};
+use super::structs::{macro_call, may_be_deprecated, zerocopy};
 use super::writer::{Writer, block, line};
 use crate::ir::{Enum, EnumKind, TypeDef, TypeId};
 
@@ -60,11 +60,21 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: TypeId, def: &TypeDef,
         EnumKind::Flags => "flags",
         EnumKind::Error => "error",
     };
-    macro_call(w, scope, name_of_macro, deprecated, |w| {
+    let mut allowed = may_be_deprecated(deprecated).to_vec();
+    if it.kind == EnumKind::Flags && is_a_constructor(name) {
+        allowed.push("clippy::self_named_constructors");
+    }
+    macro_call(w, scope, name_of_macro, &allowed, |w| {
         block!(w, "{openness}{name}({repr})" => {
             w.fill(&members);
         });
     });
+}
+
+/// True for flags that are named like a constructor that all flags have; clippy takes that for a slip.
+fn is_a_constructor(name: &str) -> bool {
+    let plain = name.replace('_', "").to_ascii_lowercase();
+    matches!(plain.as_str(), "empty" | "all")
 }
 
 /// The constants of the members.

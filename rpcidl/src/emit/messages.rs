@@ -71,7 +71,7 @@ fn setter(w: &mut Writer, stub: &Stub<'_>, name: &str) {
 
 fn check(w: &mut Writer, stub: &Stub<'_>, name: &str, it: &Struct) {
     // The module as a whole allows what is deprecated.
-    macro_call(w, stub.scope, "layout", false, |w| {
+    macro_call(w, stub.scope, "layout", &[], |w| {
         layout(w, stub.scope, name, it, &fields(it));
     });
 }

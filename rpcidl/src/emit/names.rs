@@ -155,7 +155,8 @@ impl Names {
             }
             for id in &package.types {
                 if matches!(model.def(*id).kind, TypeDefKind::Union(_)) {
-                    let arm = format!("{}Arm", names.of_type(*id));
+                    // An underscore that sets a name apart would stand in the middle, where Rust does not want it.
+                    let arm = format!("{}Arm", names.of_type(*id).trim_end_matches('_'));
                     put(&mut names.arms, id.0, claim(&mut taken, &arm));
                 }
             }

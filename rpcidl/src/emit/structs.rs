@@ -55,7 +55,7 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: TypeId, def: &TypeDef,
 
     w.blank();
     default(w, scope, name, it, &fields, deprecated);
-    macro_call(w, scope, "layout", deprecated, |w| {
+    macro_call(w, scope, "layout", may_be_deprecated(deprecated), |w| {
         layout(w, scope, name, it, &fields);
     });
 }
@@ -212,25 +212,31 @@ pub(super) fn layout(w: &mut Writer, scope: &Scope<'_>, name: &str, it: &Struct,
 
 /// A macro of the runtime, at item level.
 ///
-/// Attributes of a macro call have no effect, so one that names deprecated items stands in a constant that may.
+/// Attributes of a macro call have no effect, so one that needs some lints allowed, such as the one about deprecated
+/// items, stands in a constant that has it.
 pub(super) fn macro_call(
     w: &mut Writer,
     scope: &Scope<'_>,
     name: &str,
-    deprecated: bool,
+    allowed: &[&str],
     body: impl FnOnce(&mut Writer),
 ) {
     w.blank();
-    if deprecated {
-        line!(w, "#[allow(deprecated)]");
+    if !allowed.is_empty() {
+        line!(w, "#[allow({})]", allowed.join(", "));
         w.open(format_args!("const _: () ="));
     }
     block!(w, "{}::{name}!", scope.rt => {
         body(w);
     });
-    if deprecated {
+    if !allowed.is_empty() {
         w.close_with(";");
     }
+}
+
+/// The lint that may be broken where deprecated items are named.
+pub(super) fn may_be_deprecated(deprecated: bool) -> &'static [&'static str] {
+    if deprecated { &["deprecated"] } else { &[] }
 }
 
 /// zerocopy's derives, if they are wanted.

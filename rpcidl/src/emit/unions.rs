@@ -5,7 +5,7 @@ use std::fmt::Arguments;
 use super::Scope;
 use super::docs::docs_and_deprecation;
 use super::names::{ArmNames, arms};
-use super::structs::{derives, macro_call, zerocopy};
+use super::structs::{derives, macro_call, may_be_deprecated, zerocopy};
 use super::types::{ParamTy, Passing, Ty, names_deprecated, passing};
 use super::writer::{Writer, block, line, variant};
 use crate::ir::{Arm, Model, Type, TypeDef, TypeId, Union};
@@ -17,6 +17,7 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: TypeId, def: &TypeDef,
         name: scope.names.of_type(id),
         arms_name: scope.names.of_arms(id),
         tag: it.tag.keyword(),
+        closed: it.closed,
         arms: it
             .arms
             .iter()
@@ -37,6 +38,7 @@ struct Emitted<'a> {
     name: &'a str,
     arms_name: &'a str,
     tag: &'static str,
+    closed: bool,
     arms: Vec<(&'a Arm, ArmNames)>,
     deprecated: bool,
     /// True if an arm is handed out by reference, so that the enum of the arms has a lifetime.
@@ -200,7 +202,9 @@ impl Emitted<'_> {
         line!(w, "/// The arm of a [`{}`] that is set.", self.name);
         self.allow(w);
         line!(w, "#[derive(Clone, Copy, Debug, PartialEq)]");
-        line!(w, "#[non_exhaustive]");
+        if !self.closed {
+            line!(w, "#[non_exhaustive]");
+        }
         block!(w, "pub enum {}{lifetime}", self.arms_name => {
             for (arm, names) in &self.arms {
                 docs_and_deprecation(w, &arm.meta, format_args!("`{}`", arm.name));
@@ -212,7 +216,11 @@ impl Emitted<'_> {
                     },
                 }
             }
-            line!(w, "/// An arm that this build does not know.");
+            if self.closed {
+                line!(w, "/// No arm: of a value that was made of raw bytes, never of one that was received.");
+            } else {
+                line!(w, "/// An arm that this build does not know.");
+            }
             line!(w, "Unknown({}),", self.tag);
         });
     }
@@ -225,21 +233,27 @@ impl Emitted<'_> {
         } else {
             it.storage_offset
         };
-        macro_call(w, self.scope, "layout", self.deprecated, |w| {
-            block!(w, "{}: size {}, align {}", self.name, def.size, def.align => {
-                for (offset, name, ty) in parts(self.scope, def, it) {
-                    line!(w, "{offset} => {name}: {ty},");
-                }
-            });
-            block!(w, "union {openness} {}, storage {storage}", self.tag => {
-                for (arm, names) in &self.arms {
-                    match &arm.ty {
-                        None => line!(w, "{} => {}: (),", arm.tag, names.of),
-                        Some(ty) => line!(w, "{} => {}: {},", arm.tag, names.of, Ty(self.scope, ty)),
+        macro_call(
+            w,
+            self.scope,
+            "layout",
+            may_be_deprecated(self.deprecated),
+            |w| {
+                block!(w, "{}: size {}, align {}", self.name, def.size, def.align => {
+                    for (offset, name, ty) in parts(self.scope, def, it) {
+                        line!(w, "{offset} => {name}: {ty},");
                     }
-                }
-            });
-        });
+                });
+                block!(w, "union {openness} {}, storage {storage}", self.tag => {
+                    for (arm, names) in &self.arms {
+                        match &arm.ty {
+                            None => line!(w, "{} => {}: (),", arm.tag, names.of),
+                            Some(ty) => line!(w, "{} => {}: {},", arm.tag, names.of, Ty(self.scope, ty)),
+                        }
+                    }
+                });
+            },
+        );
     }
 
     fn allow(&self, w: &mut Writer) {

@@ -38,12 +38,9 @@ impl Printer<'_> {
                 self.out.new_line();
             }
             self.out.doc("///", &doc.text);
-            self.out.end(doc.span.start + 1);
+            self.out.pass(doc.span.end.min(span.start));
         }
         let mut first = attrs.docs.is_empty();
-        if let Some(doc) = attrs.docs.last() {
-            self.out.end(doc.span.end.min(span.start));
-        }
         for annotation in &attrs.annotations {
             if !first {
                 self.out.follow(annotation.span.start);

@@ -107,7 +107,8 @@ impl Words<'_> {
                 }
             })
             .collect();
-        if args.is_empty() {
+        // Empty parentheses stay: without them the annotation could take those of what follows.
+        if args.is_empty() && !self.source(annotation.span).ends_with(')') {
             format!("@{}", annotation.name.text)
         } else {
             format!("@{}({})", annotation.name.text, args.join(", "))

@@ -67,6 +67,11 @@ impl<'a> Writer<'a> {
         self.last = self.last.max(end);
     }
 
+    /// Goes on behind a place; comments before it stay for what comes next.
+    pub(super) fn pass(&mut self, end: u32) {
+        self.last = self.last.max(end);
+    }
+
     /// Opens a body whose head ends at `end` in the original.
     pub(super) fn open(&mut self, end: u32, bracket: &str) {
         self.out.push_str(bracket);
@@ -190,7 +195,10 @@ impl<'a> Writer<'a> {
             }
             self.comments = rest;
             let text = self.comment_text(comment);
-            if self.breaks(comment.span.start) == 0 && !self.full && !self.out.is_empty() {
+            // Right behind an opening brace only a remark about the head stays on its line.
+            let opens = self.fresh && !text.starts_with("//");
+            if self.breaks(comment.span.start) == 0 && !self.full && !opens && !self.out.is_empty()
+            {
                 self.out.push(' ');
             } else {
                 self.line(comment.span.start);

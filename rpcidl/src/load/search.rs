@@ -49,7 +49,7 @@ impl Reader<'_> {
                         span,
                         text: "imported here".to_owned(),
                     });
-                    self.out.diagnostics.push(error);
+                    self.out.findings.push(error);
                     return None;
                 }
                 Some(probe) => {
@@ -79,13 +79,13 @@ impl Reader<'_> {
         let mut found = matches.iter();
         let Some((identity, path)) = found.next() else {
             self.out
-                .diagnostics
+                .findings
                 .push(not_found(package, span, &tried, others));
             return None;
         };
         if let Some((_, second)) = found.next() {
             self.out
-                .diagnostics
+                .findings
                 .push(ambiguous(package, span, path, second));
             return None;
         }
@@ -101,7 +101,7 @@ impl Reader<'_> {
                 .map_or("", |info| &info.name)
                 .to_owned();
             self.out
-                .diagnostics
+                .findings
                 .push(ambiguous(package, span, &first, path));
             return None;
         }
@@ -116,7 +116,7 @@ impl Reader<'_> {
         self.imported += 1;
         if self.imported > limits::IMPORTED_FILES {
             if self.imported == limits::IMPORTED_FILES + 1 {
-                self.out.diagnostics.push(
+                self.out.findings.push(
                     Diagnostic::error(
                         Code::E0407,
                         span,

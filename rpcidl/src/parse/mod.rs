@@ -8,7 +8,6 @@ mod grammar;
 mod input;
 mod lower;
 mod scan;
-mod sink;
 mod words;
 
 pub use input::{not_utf8, nothing_declared, unreadable};
@@ -17,10 +16,9 @@ use pest::Parser as _;
 use pest::error::InputLocation;
 
 use crate::ast;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::source::{SourceId, Span};
 use grammar::{Grammar, Rule};
-use sink::Sink;
 
 /// A comment that documents nothing, whatever marker it was written with.
 pub(crate) fn plain_comment(text: &str) -> String {
@@ -37,26 +35,24 @@ pub(crate) fn find_brace(text: &str, from: usize) -> Option<usize> {
 
 /// Reads a text. The diagnostics come in the order of the text.
 pub fn parse(id: SourceId, text: &str) -> (ast::File, Vec<Diagnostic>) {
-    let mut sink = Sink::default();
-    let scan = scan::scan(id, text, &mut sink);
-    let file = match Grammar::parse(Rule::file, &scan.compact.text) {
+    let mut findings = Findings::default();
+    let file = parse_into(id, text, &mut findings);
+    (file, findings.finish())
+}
+
+/// Reads a text and adds what is found in it.
+pub fn parse_into(id: SourceId, text: &str, findings: &mut Findings) -> ast::File {
+    let scan = scan::scan(id, text, findings);
+    match Grammar::parse(Rule::file, &scan.compact.text) {
         Ok(pairs) => {
             let docs = lower::Docs::new(id, text, scan.docs, scan.comments);
-            lower::file(
-                id,
-                text,
-                &scan.compact,
-                docs,
-                scan.refused,
-                &mut sink,
-                pairs,
-            )
+            lower::file(id, text, &scan.compact, docs, scan.refused, findings, pairs)
         }
         Err(error) => {
             // The catch-alls take any text, so only pest's own guard of the stack can end here.
             let (InputLocation::Pos(at) | InputLocation::Span((at, _))) = error.location;
             let at = scan.compact.place(at);
-            sink.report(
+            findings.push(
                 Diagnostic::error(
                     Code::E0011,
                     Span::new(id, at, at),
@@ -75,6 +71,5 @@ pub fn parse(id: SourceId, text: &str) -> (ast::File, Vec<Diagnostic>) {
                 span: Span::new(id, 0, text.len()),
             }
         }
-    };
-    (file, sink.finish(id))
+    }
 }

@@ -48,10 +48,10 @@ pub struct Lane {
     pub response: u32,
     /// Bytes of a slot for an event and its word; 0 if there is no event.
     pub event: u32,
-    /// Slots of inproc: the in-flight window.
-    pub inproc_slots: u32,
-    /// Slots of shared memory.
-    pub shm_slots: u32,
+    /// In-flight window of inproc.
+    pub inproc_window: u32,
+    /// In-flight window of shared memory.
+    pub shm_window: u32,
     /// Bytes of a slot of shared memory, which `@Shm(slot = N)` may enlarge.
     pub shm_slot: u32,
     /// Slots for events.
@@ -59,6 +59,11 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// Slots for a window: one more than may be in flight, so that a request can always name the slot of the next one.
+    pub fn slots(window: u32) -> u32 {
+        window.saturating_add(1)
+    }
+
     /// Bytes of one slot.
     pub fn slot(&self) -> u32 {
         self.request + self.response
@@ -71,12 +76,12 @@ impl Lane {
 
     /// Bytes of the slots of one inproc connection.
     pub fn inproc_bytes(&self) -> u64 {
-        u64::from(self.inproc_slots) * u64::from(self.slot()) + self.event_bytes()
+        u64::from(Self::slots(self.inproc_window)) * u64::from(self.slot()) + self.event_bytes()
     }
 
     /// Bytes of the slots of one connection through shared memory.
     pub fn shm_bytes(&self) -> u64 {
-        u64::from(self.shm_slots) * u64::from(self.shm_slot) + self.event_bytes()
+        u64::from(Self::slots(self.shm_window)) * u64::from(self.shm_slot) + self.event_bytes()
     }
 }
 
@@ -111,8 +116,8 @@ pub fn lane(interface: &Interface) -> Lane {
         request,
         response,
         event,
-        inproc_slots: most(|tuning| tuning.inproc_depth).unwrap_or(WINDOW),
-        shm_slots: most(|tuning| tuning.shm_slots).unwrap_or(WINDOW),
+        inproc_window: most(|tuning| tuning.inproc_depth).unwrap_or(WINDOW),
+        shm_window: most(|tuning| tuning.shm_slots).unwrap_or(WINDOW),
         shm_slot: most(|tuning| tuning.shm_slot)
             .map_or(slot, |least| least.max(slot).next_multiple_of(CACHE_LINE)),
         event_slots: if event > 0 { WINDOW } else { 0 },
@@ -124,7 +129,11 @@ fn overlays(method: &Method) -> bool {
     method.in_place || (method.request.size <= ONE_LINE && method.response.size <= ONE_LINE)
 }
 
-/// A message in whole words and its word, in whole lines.
+/// The line of the word, and the lines of a message that does not fit in there.
 fn area(message: u32) -> u32 {
-    (message.next_multiple_of(WORD) + WORD).next_multiple_of(CACHE_LINE)
+    if message <= ONE_LINE {
+        CACHE_LINE
+    } else {
+        CACHE_LINE + message.next_multiple_of(CACHE_LINE)
+    }
 }

@@ -184,17 +184,18 @@ impl Page<'_> {
             0 => String::new(),
             slots => format!(" + {slots} x {} for events", lane.event),
         };
-        for (name, slots, size, bytes) in [
+        for (name, window, size, bytes) in [
             (
                 "inproc",
-                lane.inproc_slots,
+                lane.inproc_window,
                 lane.slot(),
                 lane.inproc_bytes(),
             ),
-            ("shm", lane.shm_slots, lane.shm_slot, lane.shm_bytes()),
+            ("shm", lane.shm_window, lane.shm_slot, lane.shm_bytes()),
         ] {
             self.line(&format!(
-                "    {name:<6}  {slots} x {size}{events} = {bytes} bytes per connection"
+                "    {name:<6}  window {window}: {} x {size}{events} = {bytes} bytes per connection",
+                Lane::slots(window)
             ));
         }
     }

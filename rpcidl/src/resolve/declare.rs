@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Budget, Decl, DeclId, FileScope, Import, Node, Table};
 use crate::ast;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::ir;
 use crate::load::{FileInfo, dotted, package_of};
 use crate::source::{SourceMap, Span};
@@ -16,7 +16,7 @@ pub(crate) fn declare<'a>(
     sources: &'a SourceMap,
     trees: &'a [ast::File],
     infos: &[FileInfo],
-    diagnostics: &mut Vec<Diagnostic>,
+    findings: &mut Findings,
 ) -> Table<'a> {
     let mut table = Table {
         sources,
@@ -27,11 +27,11 @@ pub(crate) fn declare<'a>(
     for (index, (tree, info)) in trees.iter().zip(infos).enumerate() {
         let file = file_scope(sources, tree, info);
         table.files.push(file);
-        add_items(&mut table, index, tree, diagnostics);
+        add_items(&mut table, index, tree, findings);
     }
     let mut budget = Budget::default();
     for (index, (tree, info)) in trees.iter().zip(infos).enumerate() {
-        bind_imports(&mut table, index, tree, info, &mut budget, diagnostics);
+        bind_imports(&mut table, index, tree, info, &mut budget, findings);
     }
     table
 }
@@ -101,12 +101,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Registers the items of a file and what is nested in them.
-fn add_items<'a>(
-    table: &mut Table<'a>,
-    file: usize,
-    tree: &'a ast::File,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn add_items<'a>(table: &mut Table<'a>, file: usize, tree: &'a ast::File, findings: &mut Findings) {
     for item in &tree.items {
         let Some(node) = node_of(item) else { continue };
         let Some(id) = add(table, file, None, node) else {
@@ -119,20 +114,15 @@ fn add_items<'a>(
                     scope.items.insert(&name.text, id);
                 }
                 Some(&first) => {
-                    diagnostics.push(duplicate(&name.text, name.span, table.span(first)));
+                    findings.push(duplicate(&name.text, name.span, table.span(first)));
                 }
             }
         }
-        add_nested(table, file, id, diagnostics);
+        add_nested(table, file, id, findings);
     }
 }
 
-fn add_nested(
-    table: &mut Table<'_>,
-    file: usize,
-    owner: DeclId,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn add_nested(table: &mut Table<'_>, file: usize, owner: DeclId, findings: &mut Findings) {
     let items: Vec<&ast::Item> = match table.decl(owner).node {
         Node::Struct(node) => node
             .members
@@ -156,7 +146,7 @@ fn add_nested(
         let Some(node) = node_of(item) else { continue };
         let name = node.name();
         if let Node::Interface(_) = node {
-            diagnostics.push(
+            findings.push(
                 Diagnostic::error(
                     Code::E0214,
                     name.span,
@@ -177,9 +167,9 @@ fn add_nested(
                     decl.nested.insert(&name.text, id);
                 }
             }
-            Some(first) => diagnostics.push(duplicate(&name.text, name.span, table.span(first))),
+            Some(first) => findings.push(duplicate(&name.text, name.span, table.span(first))),
         }
-        add_nested(table, file, id, diagnostics);
+        add_nested(table, file, id, findings);
     }
 }
 
@@ -242,7 +232,7 @@ fn bind_imports<'a>(
     tree: &'a ast::File,
     info: &FileInfo,
     budget: &mut Budget,
-    diagnostics: &mut Vec<Diagnostic>,
+    findings: &mut Findings,
 ) {
     let mut bound: BTreeMap<&'a str, Import> = BTreeMap::new();
     for (import, target) in tree.imports.iter().zip(&info.imports) {
@@ -257,7 +247,7 @@ fn bind_imports<'a>(
             continue;
         }
         if let Some(&first) = table.file(file).items.get(local.text.as_str()) {
-            diagnostics.push(
+            findings.push(
                 duplicate(&local.text, table.span(first), local.span).help(format!(
                     "import it by another name: `import {} as Other{};`",
                     dotted(&import.path),
@@ -267,7 +257,7 @@ fn bind_imports<'a>(
             continue;
         }
         if let Some(first) = bound.get(local.text.as_str()) {
-            diagnostics.push(duplicate(&local.text, local.span, first.span).help(format!(
+            findings.push(duplicate(&local.text, local.span, first.span).help(format!(
                 "import it by another name: `import {} as Other{};`",
                 dotted(&import.path),
                 name.text
@@ -278,7 +268,7 @@ fn bind_imports<'a>(
             let there = table.file(target);
             let found = there.items.get(name.text.as_str()).copied();
             if found.is_none() && !there.unread_words.contains(name.text.as_str()) {
-                diagnostics.push(not_declared(table, target, import, name, budget));
+                findings.push(not_declared(table, target, import, name, budget));
             }
             found
         });
@@ -311,7 +301,7 @@ fn not_declared(
         name.span,
         format!("package `{package}` declares no `{}`", name.text),
     );
-    let near = if budget.take() {
+    let near = if budget.take(there.items.len()) {
         suggest::nearest(&name.text, there.items.keys().copied())
     } else {
         None

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{DeclId, Found, Node, Scope, Table};
 use crate::ast::{self, ExprKind, TypeKind};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::limits;
 use crate::source::Span;
 
@@ -24,14 +24,14 @@ pub(crate) struct Order {
 }
 
 /// Orders all declarations and reports cycles along their path.
-pub(crate) fn order(table: &Table<'_>, diagnostics: &mut Vec<Diagnostic>) -> Order {
+pub(crate) fn order(table: &Table<'_>, findings: &mut Findings) -> Order {
     let mut walk = Walk {
         table,
         marks: vec![Mark::New; table.decls.len()],
         open: Vec::new(),
         visited: 0,
         out: Order::default(),
-        diagnostics: Vec::new(),
+        findings,
     };
     let is_interface = |id: DeclId| matches!(table.decl(id).node, Node::Interface(_));
     for id in table.ids().filter(|&id| !is_interface(id)) {
@@ -40,7 +40,6 @@ pub(crate) fn order(table: &Table<'_>, diagnostics: &mut Vec<Diagnostic>) -> Ord
     for id in table.ids().filter(|&id| is_interface(id)) {
         walk.visit(id);
     }
-    diagnostics.append(&mut walk.diagnostics);
     walk.out
 }
 
@@ -69,7 +68,7 @@ struct Walk<'t, 'a> {
     open: Vec<DeclId>,
     visited: usize,
     out: Order,
-    diagnostics: Vec<Diagnostic>,
+    findings: &'t mut Findings,
 }
 
 impl Walk<'_, '_> {
@@ -219,7 +218,7 @@ impl Walk<'_, '_> {
         for (&(id, span), &(next, _)) in way.iter().skip(1).zip(following).take(SHOWN) {
             error = error.also(span, format!("`{}` needs `{}` here", name(id), name(next)));
         }
-        self.diagnostics.push(error);
+        self.findings.push(error);
     }
 }
 

@@ -10,19 +10,27 @@ use crate::suggest;
 
 /// How many more names may be searched for a similar one.
 #[derive(Debug)]
-pub(crate) struct Budget(usize);
+pub(crate) struct Budget {
+    searches: usize,
+    /// How many names the searches may look at together.
+    names: usize,
+}
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(limits::SUGGESTIONS)
+        Self {
+            searches: limits::SUGGESTIONS,
+            names: limits::SUGGESTION_NAMES,
+        }
     }
 }
 
 impl Budget {
-    /// Takes one search, if any is left.
-    pub(super) fn take(&mut self) -> bool {
-        let left = self.0 > 0;
-        self.0 = self.0.saturating_sub(1);
+    /// Takes one search among so many names, if any is left.
+    pub(super) fn take(&mut self, names: usize) -> bool {
+        let left = self.searches > 0 && self.names > 0;
+        self.searches = self.searches.saturating_sub(1);
+        self.names = self.names.saturating_sub(names);
         left
     }
 }
@@ -73,7 +81,7 @@ impl Table<'_> {
             ),
             Some(id) => self.no_such_part(Code::E0201, id, name),
         };
-        if !budget.take() {
+        if !budget.take(self.decls.len()) {
             return error.help("declare it, or mend its spelling");
         }
         match inside {
@@ -109,7 +117,7 @@ impl Table<'_> {
             .label("not a constant or a member that is visible here"),
             Some(id) => self.no_such_part(Code::E0202, id, name),
         };
-        if !budget.take() {
+        if !budget.take(self.decls.len()) {
             return error.help("declare it, or mend its spelling");
         }
         match inside {
@@ -150,7 +158,7 @@ impl Table<'_> {
             name.span,
             format!("unknown interface `{}`", name.text),
         );
-        if budget.take() {
+        if budget.take(self.decls.len()) {
             self.suggest(error, name, scope, &[], |node| {
                 matches!(node, Node::Interface(_))
             })

@@ -37,15 +37,15 @@ pub fn begin(text: &str) -> Expansion {
         if let Some((_, attribute)) = main_attribute(super::item::attributes_of(&item)) {
             lower.ours.push(lower.place(attribute));
         }
-        return failed(text, None, lower.ours, lower.diagnostics);
+        return failed(text, None, lower.ours, lower.findings.finish());
     };
     // What does not depend on the types of other items is checked before anything else is asked, so that its errors come
     // even if a type is not there.
-    let mut errors = std::mem::take(&mut lower.diagnostics);
+    let mut errors = std::mem::take(&mut lower.findings);
     let file = tree(source, text, &lowered.settings, vec![lowered.item.clone()]);
     errors.extend(errors_of(compile_file(file, sources).diagnostics));
     if !errors.is_empty() {
-        return failed(text, Some(&lowered), lower.ours, errors);
+        return failed(text, Some(&lowered), lower.ours, errors.finish());
     }
     if references.is_empty() {
         finish(text, &[])
@@ -68,7 +68,7 @@ pub fn finish(text: &str, closures: &[String]) -> Expansion {
     let merged = closure::merge(&lower.own, &lower.references, closures, &mut sources);
     let mut lower = Lower::new(text, source, Names::Given(merged.names.clone()));
     let lowered = lower.item(&item);
-    let errors = std::mem::take(&mut lower.diagnostics);
+    let errors = std::mem::take(&mut lower.findings).finish();
     let Some(lowered) = lowered else {
         return failed(text, None, lower.ours, errors);
     };

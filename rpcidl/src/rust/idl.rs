@@ -53,7 +53,7 @@ pub fn model_of(text: &str, name: &str) -> Modelled {
     file.docs = lower.attributes(&parsed.attrs, &[]).attrs.docs;
     let mut lowered = Vec::new();
     walk(&mut lower, &parsed.items, &mut lowered);
-    let mut diagnostics = std::mem::take(&mut lower.diagnostics);
+    let mut findings = std::mem::take(&mut lower.findings);
     file.package = lowered
         .iter()
         .find_map(|item| item.settings.package.clone());
@@ -65,15 +65,15 @@ pub fn model_of(text: &str, name: &str) -> Modelled {
         if let (Some(package), Some(first)) = (other, file.package.as_ref())
             && dotted(&package.path) != dotted(&first.path)
         {
-            diagnostics.push(
+            findings.push(
                 Diagnostic::error(Code::E0210, package.span, "one file cannot be two packages")
                     .also(first.span, "the first package is named here")
                     .help("move the services of one package to a file of their own"),
             );
         }
     }
-    if lowered.is_empty() && diagnostics.is_empty() {
-        diagnostics.push(
+    if lowered.is_empty() && findings.is_empty() {
+        findings.push(
             Diagnostic::global(
                 Code::E0003,
                 format!("`{name}` has no item with `#[rpc_message]` or `#[rpc_service]`"),
@@ -85,7 +85,7 @@ pub fn model_of(text: &str, name: &str) -> Modelled {
     Modelled {
         file,
         sources,
-        diagnostics,
+        diagnostics: findings.finish(),
     }
 }
 

@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Span as TokenSpan};
 use syn::spanned::Spanned;
 
 use crate::ast;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::source::{SourceId, Span};
 
 /// How the path of a type that is declared elsewhere becomes a name of the tree.
@@ -37,7 +37,7 @@ pub(super) struct Lower<'t> {
     /// Its id.
     pub(super) source: SourceId,
     /// What was found.
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) findings: Findings,
     /// Types of other items, each path once, in the order in which they are first written.
     pub(super) references: Vec<Reference>,
     /// What is known of them.
@@ -56,7 +56,7 @@ impl<'t> Lower<'t> {
         Self {
             text,
             source,
-            diagnostics: Vec::new(),
+            findings: Findings::default(),
             references: Vec::new(),
             names,
             own: String::new(),
@@ -83,7 +83,7 @@ impl<'t> Lower<'t> {
 
     /// Records an error.
     pub(super) fn error(&mut self, error: Diagnostic) {
-        self.diagnostics.push(error);
+        self.findings.push(error);
     }
 
     /// Records an error that has a help text.

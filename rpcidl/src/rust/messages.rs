@@ -169,6 +169,9 @@ impl Lower<'_> {
     }
 
     fn room(&mut self, ty: &syn::Type, len: &syn::GenericArgument, span: Span) -> StructMember {
+        if let syn::Type::Path(it) = ty {
+            self.speak(&it.path);
+        }
         let ty = self.place(ty);
         let kind = match len {
             syn::GenericArgument::Const(len) => {

@@ -18,6 +18,7 @@ mod messages;
 mod options;
 mod out;
 mod read;
+mod results;
 mod services;
 mod types;
 mod words;

@@ -260,19 +260,24 @@ impl Lower<'_> {
     /// A type of the runtime. If it does not come out as written, its import must still count as used.
     fn container(&mut self, path: &syn::Path, ty: ast::Type, verbatim: bool) -> Written {
         if !matches!(ty.kind, TypeKind::Invalid) {
-            let end = path.segments.last().map(|last| self.at(last.ident.span()));
-            let start = self.place(path);
-            if let Some(end) = end {
-                self.unspoken.push(Span {
-                    end: end.end,
-                    ..start
-                });
-            }
+            self.speak(path);
         }
         Written {
             ty,
             verbatim,
             native: Native::No,
+        }
+    }
+
+    /// Notes the path of a type of the runtime, without its arguments.
+    pub(super) fn speak(&mut self, path: &syn::Path) {
+        let start = self.place(path);
+        if let Some(last) = path.segments.last() {
+            let end = self.at(last.ident.span());
+            self.unspoken.push(Span {
+                end: end.end,
+                ..start
+            });
         }
     }
 

@@ -33,6 +33,10 @@ const WORDS: &[(&str, &str)] = &[
     ("a `vec`", "a `List`"),
     ("`reserved u8[8];`", "`_reserved0: Reserved<8>`"),
     ("`reserved u8[N];`", "`_reserved0: Reserved<N>`"),
+    (
+        "interfaces cannot travel; let the server call the client with `event` methods",
+        "services cannot travel; let the server call the client with `#[rpc(event)]` methods",
+    ),
     ("an interface", "a service"),
     ("interface `", "service `"),
     (

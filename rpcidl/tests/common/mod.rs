@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may end where it cannot go on")]
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod generate;
+
 use rpcidl::diag::Severity;
 use rpcidl::{Compilation, Input, MemoryLoader, compile};
 

@@ -25,7 +25,7 @@ pub(super) fn find(piece: &Piece<'_>, context: Context, stop: Option<&Stop>) -> 
         stop,
         at: piece.index_at(stop.at),
     };
-    let habits: [fn(&View<'_, '_>) -> Option<Diagnostic>; 20] = [
+    let habits: [fn(&View<'_, '_>) -> Option<Diagnostic>; 21] = [
         double_colon,
         name_first,
         foreign_modifier,
@@ -46,6 +46,7 @@ pub(super) fn find(piece: &Piece<'_>, context: Context, stop: Option<&Stop>) -> 
         conditional,
         angle_semicolon,
         spaced_path,
+        key_and_value,
     ];
     habits.iter().find_map(|habit| habit(&view))
 }
@@ -103,7 +104,11 @@ fn name_first(view: &View<'_, '_>) -> Option<Diagnostic> {
     Some(
         Diagnostic::error(Code::E0101, span, "the type stands before the name")
             .label("name and type are the wrong way round")
-            .fix(format!("write `{ty} {text}`"), span, format!("{ty} {text}")),
+            .fix(
+                format!("write `{ty} {text}`"),
+                span,
+                format!("{} {text}", piece.written(name + 2, end)),
+            ),
     )
 }
 
@@ -161,7 +166,7 @@ fn array_after_name(view: &View<'_, '_>) -> Option<Diagnostic> {
     while piece.is(end, "[") {
         end = piece.after_group(end);
     }
-    let suffix = piece.between(view.at, end);
+    let suffix = piece.written(view.at, end);
     let span = piece.span(name).to(piece.span(end - 1));
     let text = piece.str(name);
     let blank = Span::new(
@@ -254,7 +259,7 @@ fn angle_operator(view: &View<'_, '_>) -> Option<Diagnostic> {
             } else {
                 open
             };
-            let text = piece.between(from + 1, last);
+            let text = piece.written(from + 1, last);
             let span = piece.span(from + 1).to(piece.span(last - 1));
             error.fix(help, span, format!("({text})"))
         }
@@ -331,14 +336,21 @@ fn arrow(view: &View<'_, '_>) -> Option<Diagnostic> {
 /// `get(Key key) generates (Record record);`
 fn generates(view: &View<'_, '_>) -> Option<Diagnostic> {
     let piece = view.piece;
-    let word = piece.str(view.at);
-    if view.stop.rule != Rule::strict_method || !matches!(word, "generates" | "returns") {
+    // Such a method has no result type, so the rule stops before its parentheses already.
+    let at = (view.at..piece.tokens.len()).find(|&at| {
+        matches!(piece.str(at), "generates" | "returns")
+            && at
+                .checked_sub(1)
+                .is_some_and(|before| piece.is(before, ")"))
+    })?;
+    if view.stop.rule != Rule::strict_method {
         return None;
     }
+    let word = piece.str(at);
     Some(
         Diagnostic::error(
             Code::E0101,
-            piece.span(view.at),
+            piece.span(at),
             format!("results are not written after `{word}`"),
         )
         .label("not a word of this language")
@@ -447,7 +459,8 @@ fn alias_order(view: &View<'_, '_>) -> Option<Diagnostic> {
         .rposition(|token| token.kind == TokenKind::Word)?;
     let builtin = words::is_builtin_type(piece.str(first))
         || piece.is(piece.tokens.len().wrapping_sub(1), ";");
-    if end <= first || !builtin || (first..piece.tokens.len()).any(|at| piece.is(at, "=")) {
+    let is_other = |at| matches!(piece.str(at), "=" | "(" | "{");
+    if end <= first || !builtin || (first..piece.tokens.len()).any(is_other) {
         return None;
     }
     let (ty, name) = (piece.between(first, end), piece.str(end));
@@ -462,7 +475,7 @@ fn alias_order(view: &View<'_, '_>) -> Option<Diagnostic> {
         .fix(
             format!("write `{name} = {ty}`"),
             span,
-            format!("{name} = {ty}"),
+            format!("{name} = {}", piece.written(first, end)),
         ),
     )
 }
@@ -555,4 +568,36 @@ fn spaced_path(view: &View<'_, '_>) -> Option<Diagnostic> {
             format!("{}.{}", piece.str(before), piece.str(dot + 1)),
         ),
     )
+}
+
+/// `@Deadline(us 50)`
+fn key_and_value(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    let key = view.at.checked_sub(1)?;
+    if view.context != Context::Annotation
+        || !view.stop.expected.has(Rule::equals)
+        || !piece.is_word(key)
+        || !key
+            .checked_sub(1)
+            .is_some_and(|before| matches!(piece.str(before), "(" | ","))
+    {
+        return None;
+    }
+    let found = piece.tokens.get(view.at)?;
+    // Before another word a `,` is as likely to be missing.
+    let value = matches!(
+        found.kind,
+        TokenKind::Number(_) | TokenKind::Text(_) | TokenKind::Punct(b'{')
+    );
+    let end = piece.span(key).end as usize;
+    let place = Span::new(piece.source, end, end);
+    value.then(|| {
+        Diagnostic::error(
+            Code::E0101,
+            piece.span(view.at),
+            format!("no `=` between `{}` and its value", piece.str(key)),
+        )
+        .label("expected `=` before this")
+        .fix("write `=`", place, " =")
+    })
 }

@@ -116,8 +116,20 @@ impl<'t> Piece<'t> {
         self.tokens.partition_point(|token| token.start < position)
     }
 
-    /// The text between two tokens, the second not included, without blanks around it.
-    pub(super) fn between(&self, from: usize, to: usize) -> &'t str {
+    /// The tokens between two, the second not included, in one line and without the comments between them.
+    pub(super) fn between(&self, from: usize, to: usize) -> String {
+        let mut text = String::new();
+        for at in from..to.min(self.tokens.len()) {
+            if at > from && self.span(at - 1).end != self.span(at).start {
+                text.push(' ');
+            }
+            text.push_str(self.str(at));
+        }
+        text
+    }
+
+    /// What was written between two tokens, the second not included, for an edit that must not lose a comment.
+    pub(super) fn written(&self, from: usize, to: usize) -> &'t str {
         let start = self.span(from).start as usize;
         let end = if to > from {
             self.span(to - 1).end as usize

@@ -10,19 +10,24 @@ impl Lower<'_> {
     /// The annotations at the front of `kids` with all documentation, and the child after them.
     pub(super) fn attrs<'i>(&mut self, kids: &mut Kids<'i>) -> (Attrs, Option<Node<'i>>) {
         let mut attrs = Attrs::default();
+        // What stands behind an annotation on its line is about the declaration that the annotation belongs to.
+        let mut inside = false;
         while let Some(node) = kids.take(Rule::annotation) {
-            attrs.docs.extend(self.docs.before(self.start(&node)));
+            attrs
+                .docs
+                .extend(self.docs.before(self.start(&node), inside));
             if let Some(annotation) = self.annotation(node) {
                 attrs.annotations.push(annotation);
             }
+            inside = true;
         }
         let next = kids.pairs.next();
         if let Some(node) = &next {
             let start = self.start(node);
             if matches!(node.as_rule(), Rule::reserved_room | Rule::reserved_numbers) {
-                self.docs.keep_plain(start);
+                self.docs.keep_plain(start, inside);
             } else {
-                attrs.docs.extend(self.docs.before(start));
+                attrs.docs.extend(self.docs.before(start, inside));
             }
         }
         (attrs, next)
@@ -42,10 +47,7 @@ impl Lower<'_> {
                     Rule::close_paren => end = self.end_of(&node),
                     _ => {
                         end = self.end_of(&node);
-                        if !self.refused.touches(start, end) {
-                            let found = self.diagnose(Context::Annotation, &whole);
-                            self.sink.report(found);
-                        }
+                        self.lost(self.span(start, end), Context::Annotation, &whole);
                         // Its arguments are unknown, and a check of the rest would only guess.
                         return None;
                     }
@@ -62,6 +64,7 @@ impl Lower<'_> {
     fn annotation_arg(&mut self, node: Node<'_>) -> Option<AnnotationArg> {
         let mut kids = Kids::new(node);
         let key = kids.take(Rule::name).map(|name| self.name(&name));
+        kids.take(Rule::equals);
         if let Some(colon) = kids.take(Rule::wrong_colon) {
             let span = self.node_span(&colon);
             self.report(

@@ -281,11 +281,6 @@ impl Lower<'_> {
         self.report(last.to(span), error);
     }
 
-    /// The end of a body, given its last child.
-    fn body_end(&self, close: Option<&Node<'_>>, node_end: usize) -> usize {
-        close.map_or(node_end, |node| self.end_of(node))
-    }
-
     fn struct_decl(&mut self, attrs: Attrs, node: Node<'_>) -> Item {
         let (start, mut end) = (self.start(&node), self.end_of(&node));
         let mut kids = Kids::new(node);
@@ -293,7 +288,7 @@ impl Lower<'_> {
         let mut members = Vec::new();
         for node in kids.pairs {
             match node.as_rule() {
-                Rule::close_brace => end = self.body_end(Some(&node), end),
+                Rule::close_brace => end = self.end_of(&node),
                 Rule::struct_member => members.push(self.struct_member(node)),
                 _ => {
                     if let Some(span) = self.mistake(Context::Struct, &node) {
@@ -321,7 +316,7 @@ impl Lower<'_> {
         let (mut members, mut reserved) = (Vec::new(), Vec::new());
         for node in kids.pairs {
             match node.as_rule() {
-                Rule::close_brace => end = self.body_end(Some(&node), end),
+                Rule::close_brace => end = self.end_of(&node),
                 Rule::enum_member => self.enum_member(node, &mut members, &mut reserved),
                 _ => {
                     self.mistake(Context::Enum, &node);
@@ -356,7 +351,7 @@ impl Lower<'_> {
         let (mut arms, mut reserved) = (Vec::new(), Vec::new());
         for node in kids.pairs {
             match node.as_rule() {
-                Rule::close_brace => end = self.body_end(Some(&node), end),
+                Rule::close_brace => end = self.end_of(&node),
                 Rule::union_member => self.union_member(node, &mut arms, &mut reserved),
                 _ => {
                     self.mistake(Context::Union, &node);
@@ -385,7 +380,7 @@ impl Lower<'_> {
         let mut members = Vec::new();
         for node in kids.pairs {
             match node.as_rule() {
-                Rule::close_brace => end = self.body_end(Some(&node), end),
+                Rule::close_brace => end = self.end_of(&node),
                 Rule::interface_member => members.push(self.interface_member(node)),
                 _ => {
                     if let Some(span) = self.mistake(Context::Interface, &node) {

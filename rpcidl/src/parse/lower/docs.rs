@@ -1,9 +1,8 @@
 //! Hands documentation comments to what they document.
 
 use crate::ast::{Comment, Doc};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::parse::scan::{DocComment, doc_lines};
-use crate::parse::sink::Sink;
 use crate::source::{SourceId, Span};
 
 /// What became of a documentation comment.
@@ -47,8 +46,9 @@ impl Docs {
         }
     }
 
-    /// The documentation right before the token at `start`.
-    pub(super) fn before(&mut self, start: usize) -> Vec<Doc> {
+    /// The documentation right before the token at `start`. One that stands behind something on its line is part of
+    /// it only `inside` of a declaration.
+    pub(super) fn before(&mut self, start: usize, inside: bool) -> Vec<Doc> {
         let first = self.docs.partition_point(|(doc, ..)| doc.before < start);
         let mut lines = Vec::new();
         for (doc, text, fate) in self
@@ -57,7 +57,7 @@ impl Docs {
             .skip(first)
             .take_while(|(doc, ..)| doc.before == start)
         {
-            if !doc.inner && !doc.trailing && *fate == Fate::Free {
+            if !doc.inner && (inside || !doc.trailing) && *fate == Fate::Free {
                 *fate = Fate::Taken;
                 lines.extend(doc_lines(self.source, text, doc.start));
             }
@@ -65,8 +65,9 @@ impl Docs {
         lines
     }
 
-    /// Keeps the documentation before the token at `start` as comments.
-    pub(super) fn keep_plain(&mut self, start: usize) {
+    /// Keeps the documentation before the token at `start` as comments. What stands behind something else on its line
+    /// is not about the token.
+    pub(super) fn keep_plain(&mut self, start: usize, inside: bool) {
         let first = self.docs.partition_point(|(doc, ..)| doc.before < start);
         for (doc, _, fate) in self
             .docs
@@ -74,7 +75,7 @@ impl Docs {
             .skip(first)
             .take_while(|(doc, ..)| doc.before == start)
         {
-            if !doc.inner && *fate == Fate::Free {
+            if !doc.inner && (inside || !doc.trailing) && *fate == Fate::Free {
                 *fate = Fate::Plain;
             }
         }
@@ -93,7 +94,7 @@ impl Docs {
     }
 
     /// Warns of documentation that nobody took; it is kept as ordinary comments. Gives all comments in order.
-    pub(super) fn finish(self, sink: &mut Sink) -> Vec<Comment> {
+    pub(super) fn finish(self, findings: &mut Findings) -> Vec<Comment> {
         let Self {
             source,
             docs,
@@ -114,7 +115,7 @@ impl Docs {
                 span,
                 "this documentation comment documents nothing",
             );
-            sink.report(if doc.inner {
+            findings.push(if doc.inner {
                 warning.help("`//!` documents the file and stands before its first declaration; write `///` or `//` here")
             } else if doc.trailing {
                 warning.help("documentation stands on the line before what it documents; write `//` for a remark")

@@ -16,9 +16,8 @@ use pest::iterators::{Pair, Pairs};
 use super::diagnose::{self, Context};
 use super::grammar::Rule;
 use super::scan::{Compact, Refused};
-use super::sink::Sink;
 use crate::ast::{File, Import, Int, Item, Name, Package, Path};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::source::{SourceId, Span};
 
 /// One match of a rule.
@@ -31,7 +30,7 @@ pub(crate) fn file(
     compact: &Compact,
     docs: Docs,
     refused: Refused,
-    sink: &mut Sink,
+    findings: &mut Findings,
     pairs: Pairs<'_, Rule>,
 ) -> File {
     let mut lower = Lower {
@@ -40,7 +39,7 @@ pub(crate) fn file(
         compact,
         docs,
         refused,
-        sink,
+        findings,
     };
     let mut file = File {
         source,
@@ -74,8 +73,8 @@ pub(crate) fn file(
         }
     }
     file.docs = lower.docs.of_file(body.unwrap_or(text.len()));
-    let Lower { docs, sink, .. } = lower;
-    file.comments = docs.finish(sink);
+    let Lower { docs, findings, .. } = lower;
+    file.comments = docs.finish(findings);
     file
 }
 
@@ -88,7 +87,7 @@ pub(super) struct Lower<'a> {
     compact: &'a Compact,
     docs: Docs,
     refused: Refused,
-    sink: &'a mut Sink,
+    findings: &'a mut Findings,
 }
 
 impl<'a> Lower<'a> {
@@ -121,7 +120,7 @@ impl<'a> Lower<'a> {
             .refused
             .touches(extent.start as usize, extent.end as usize)
         {
-            self.sink.report(diagnostic);
+            self.findings.push(diagnostic);
         }
     }
 
@@ -147,14 +146,23 @@ impl<'a> Lower<'a> {
                 None
             }
             _ => {
-                if !self.sink.is_full()
-                    && !self.refused.touches(span.start as usize, span.end as usize)
-                {
-                    let diagnostic = self.diagnose(context, node);
-                    self.sink.report(diagnostic);
-                }
+                self.lost(span, context, node);
                 Some(span)
             }
+        }
+    }
+
+    /// Reports a piece of text that matched no rule, unless something in there was refused before.
+    fn lost(&mut self, span: Span, context: Context, node: &Node<'_>) {
+        if self.refused.touches(span.start as usize, span.end as usize) {
+            return;
+        }
+        // The closer look is slow, and a text of another language has such a piece in every line.
+        if self.findings.is_full() {
+            self.findings.leave_out(Some(span));
+        } else {
+            let diagnostic = self.diagnose(context, node);
+            self.findings.push(diagnostic);
         }
     }
 

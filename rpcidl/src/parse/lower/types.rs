@@ -90,25 +90,24 @@ impl Lower<'_> {
         let close = arguments.clone().into_inner().last();
         let end = close.map_or(path.span.end as usize, |close| self.end_of(&close));
         let span = self.span(start, end);
-        let inner = self.start(&arguments) + 1..end.saturating_sub(1);
-        let error = self.unexpected_arguments(&path, span, inner);
+        // As the grammar has read them: without comments, and in one line.
+        let inner = arguments.as_str().trim_end().replace('\n', " ");
+        let inner = inner.strip_prefix('<').unwrap_or(&inner);
+        let inner = inner.strip_suffix('>').unwrap_or(inner);
+        let written = self.start(&arguments) + 1..end.saturating_sub(1);
+        let written = self.text.get(written).unwrap_or_default().trim();
+        let error = Self::unexpected_arguments(&path, span, inner.trim(), written);
         self.report(span, error);
         Self::invalid_type(span)
     }
 
-    fn unexpected_arguments(
-        &self,
-        path: &Path,
-        span: Span,
-        inner: std::ops::Range<usize>,
-    ) -> Diagnostic {
+    fn unexpected_arguments(path: &Path, span: Span, inner: &str, written: &str) -> Diagnostic {
         let names: Vec<&str> = path
             .segments
             .iter()
             .map(|name| name.text.as_str())
             .collect();
         let name = names.join(".");
-        let inner = self.text.get(inner).unwrap_or_default().trim();
         let error = Diagnostic::error(
             Code::E0114,
             span,
@@ -122,7 +121,7 @@ impl Lower<'_> {
                 element(inner)
             )),
             "option" | "optional" => {
-                error.fix("write `?` after the type", span, format!("{inner}?"))
+                error.fix("write `?` after the type", span, format!("{written}?"))
             }
             "map" | "hashmap" | "dictionary" | "btreemap" => error
                 .label("there are no maps")

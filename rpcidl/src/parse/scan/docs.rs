@@ -41,7 +41,14 @@ pub(crate) fn plain_comment(text: &str) -> String {
         None => text.to_owned(),
         Some(_) => {
             let (marker, body) = text.split_at(3.min(text.len()));
-            format!("{}{body}", marker.get(..2).unwrap_or_default())
+            let marker = marker.get(..2).unwrap_or_default();
+            let plain = format!("{marker}{body}");
+            // What is left of `///!` would be documentation again.
+            if kind(&plain).is_some() {
+                format!("{marker} {body}")
+            } else {
+                plain
+            }
         }
     }
 }
@@ -99,7 +106,7 @@ pub(crate) fn lines(source: SourceId, text: &str, start: usize) -> Vec<Doc> {
 
 #[cfg(test)]
 mod tests {
-    use super::{kind, lines};
+    use super::{kind, lines, plain_comment};
     use crate::source::SourceMap;
 
     fn texts(text: &str) -> Vec<String> {
@@ -117,6 +124,24 @@ mod tests {
         assert_eq!(kind("/**/"), None);
         assert_eq!(kind("/***/"), None);
         assert_eq!(kind("/* a */"), None);
+    }
+
+    #[test]
+    fn plain_comments_document_nothing() {
+        let cases = [
+            ("/// a", "// a"),
+            ("///! a", "// ! a"),
+            ("//!/ a", "// / a"),
+            ("/** a */", "/* a */"),
+            ("/**! a */", "/* ! a */"),
+            ("/*!* a */", "/* * a */"),
+            ("/*!*/", "/**/"),
+            ("// a", "// a"),
+        ];
+        for (text, plain) in cases {
+            assert_eq!(plain_comment(text), plain, "{text}");
+            assert_eq!(kind(plain), None, "{plain}");
+        }
     }
 
     #[test]

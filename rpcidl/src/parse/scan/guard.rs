@@ -1,9 +1,8 @@
 //! Bounds everything over which the grammar, or a walk over its tree, would recurse.
 
 use super::{Refused, Token, TokenKind};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::limits;
-use crate::parse::Sink;
 use crate::source::{SourceId, Span};
 
 /// Follows the tokens of a text and cuts out what nests too deeply.
@@ -70,7 +69,7 @@ impl Guard {
         &mut self,
         token: &Token,
         text: &str,
-        sink: &mut Sink,
+        findings: &mut Findings,
         refused: &mut Refused,
     ) -> bool {
         let punct = match token.kind {
@@ -95,14 +94,14 @@ impl Guard {
                 return false;
             }
         }
-        self.count(token, punct, text, sink);
-        self.brackets(token, punct, sink);
+        self.count(token, punct, text, findings);
+        self.brackets(token, punct, findings);
         self.previous = token.kind;
         self.cut.is_none()
     }
 
     /// Counts what makes trees deep without brackets.
-    fn count(&mut self, token: &Token, punct: u8, text: &str, sink: &mut Sink) {
+    fn count(&mut self, token: &Token, punct: u8, text: &str, findings: &mut Findings) {
         match (token.kind, punct) {
             (_, b';' | b'{' | b'}') => (self.operators, self.suffixes, self.dots) = (0, 0, 0),
             (_, b',') => (self.operators, self.suffixes, self.dots) = (0, 0, 0),
@@ -129,7 +128,7 @@ impl Guard {
             return;
         };
         let shown = text.get(token.start..token.end).unwrap_or_default();
-        sink.report(
+        findings.push(
             Diagnostic::error(
                 Code::E0012,
                 Span::new(self.source, token.start, token.end),
@@ -145,21 +144,21 @@ impl Guard {
         });
     }
 
-    fn brackets(&mut self, token: &Token, punct: u8, sink: &mut Sink) {
+    fn brackets(&mut self, token: &Token, punct: u8, findings: &mut Findings) {
         if self.cut.is_some() {
             return;
         }
         match punct {
-            b'(' | b'[' => self.push(punct, token, sink),
-            b'<' if self.previous == TokenKind::Word => self.push(punct, token, sink),
+            b'(' | b'[' => self.push(punct, token, findings),
+            b'<' if self.previous == TokenKind::Word => self.push(punct, token, findings),
             b'{' => {
                 self.drop_while(|bracket| bracket == b'<');
                 let in_set = matches!(self.previous, TokenKind::Punct(b'(' | b',' | b'='));
                 if self.open.last() == Some(&b'(') && in_set {
-                    self.push(b's', token, sink);
+                    self.push(b's', token, findings);
                 } else {
                     self.drop_while(is_open_inside);
-                    self.push(b'{', token, sink);
+                    self.push(b'{', token, findings);
                 }
             }
             b'>' if self.open.last() == Some(&b'<') => {
@@ -193,12 +192,12 @@ impl Guard {
         }
     }
 
-    fn push(&mut self, bracket: u8, token: &Token, sink: &mut Sink) {
+    fn push(&mut self, bracket: u8, token: &Token, findings: &mut Findings) {
         if self.open.len() < limits::SYNTAX_NESTING {
             self.open.push(bracket);
             return;
         }
-        sink.report(
+        findings.push(
             Diagnostic::error(
                 Code::E0011,
                 Span::new(self.source, token.start, token.end),

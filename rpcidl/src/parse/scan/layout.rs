@@ -1,8 +1,7 @@
 //! Finds the brace that was forgotten, by the indentation of the lines.
 
 use super::{TokenKind, Tokens};
-use crate::diag::{Code, Diagnostic};
-use crate::parse::Sink;
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::source::{SourceId, Span};
 
 /// An opening brace with the column at which its line begins.
@@ -19,7 +18,7 @@ pub(super) fn missing_braces(
     text: &str,
     from: usize,
     missing: usize,
-    sink: &mut Sink,
+    findings: &mut Findings,
 ) -> Vec<usize> {
     let mut missing = missing;
     let mut places = Vec::new();
@@ -48,7 +47,7 @@ pub(super) fn missing_braces(
                 if top.line == line || !ends_here || (closes && open.len() < 2) {
                     break;
                 }
-                report(source, top.at, Some((token.start, token.end)), sink);
+                report(source, top.at, Some((token.start, token.end)), findings);
                 places.push(token.start);
                 open.pop();
                 missing -= 1;
@@ -67,18 +66,18 @@ pub(super) fn missing_braces(
         }
     }
     for brace in open.iter().take(missing) {
-        report(source, brace.at, None, sink);
+        report(source, brace.at, None, findings);
     }
     places
 }
 
-fn report(source: SourceId, at: usize, before: Option<(usize, usize)>, sink: &mut Sink) {
+fn report(source: SourceId, at: usize, before: Option<(usize, usize)>, findings: &mut Findings) {
     let error = Diagnostic::error(
         Code::E0107,
         Span::new(source, at, at + 1),
         "this `{` is never closed",
     );
-    sink.report(match before {
+    findings.push(match before {
         Some((start, end)) => error
             .also(
                 Span::new(source, start, end),

@@ -20,8 +20,7 @@ pub(crate) fn is_broken_number(text: &str) -> bool {
 }
 
 use crate::ast::Comment;
-use crate::diag::{Code, Diagnostic};
-use crate::parse::Sink;
+use crate::diag::{Code, Diagnostic, Findings};
 use crate::source::{SourceId, Span};
 use guard::Guard;
 use number::NumberFault;
@@ -79,14 +78,14 @@ impl Refused {
 }
 
 /// Scans a whole text.
-pub(crate) fn scan(source: SourceId, text: &str, sink: &mut Sink) -> Scan {
+pub(crate) fn scan(source: SourceId, text: &str, findings: &mut Findings) -> Scan {
     let mut refused = Refused::default();
     let from = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {
         0
     };
-    hidden_characters(source, text, sink, &mut refused);
+    hidden_characters(source, text, findings, &mut refused);
 
     let mut compact = Compact::with_capacity(text.len());
     let mut guard = Guard::new(source);
@@ -120,7 +119,7 @@ pub(crate) fn scan(source: SourceId, text: &str, sink: &mut Sink) -> Scan {
                 continue;
             }
             TokenKind::BlockComment(false) => {
-                sink.report(
+                findings.push(
                     Diagnostic::error(
                         Code::E0006,
                         Span::new(source, token.start, token.start + 2),
@@ -136,13 +135,13 @@ pub(crate) fn scan(source: SourceId, text: &str, sink: &mut Sink) -> Scan {
             TokenKind::Control => continue,
             TokenKind::Unknown => {
                 if !slice.starts_with(is_hidden) {
-                    sink.report(unknown(source, &token, slice));
+                    findings.push(unknown(source, &token, slice));
                 }
                 refused.add(token.start, token.end);
                 kept = "";
             }
             TokenKind::Text(false) => {
-                sink.report(
+                findings.push(
                     Diagnostic::error(
                         Code::E0007,
                         Span::new(source, token.start, token.end),
@@ -162,7 +161,7 @@ pub(crate) fn scan(source: SourceId, text: &str, sink: &mut Sink) -> Scan {
                 kept = slice.get(broken..).unwrap_or_default();
             }
             TokenKind::Number(Some(fault)) => {
-                sink.report(bad_number(source, &token, slice, fault));
+                findings.push(bad_number(source, &token, slice, fault));
             }
             _ => {}
         }
@@ -170,14 +169,14 @@ pub(crate) fn scan(source: SourceId, text: &str, sink: &mut Sink) -> Scan {
             doc.before = token.start;
         }
         waiting = docs.len();
-        if guard.feed(&token, text, sink, &mut refused) && !kept.is_empty() {
+        if guard.feed(&token, text, findings, &mut refused) && !kept.is_empty() {
             compact.push(kept, token.end - kept.len(), new_line);
             new_line = false;
         }
         previous = Some(token);
     }
     if guard.finish(text.len(), &mut refused) {
-        for place in layout::missing_braces(source, text, from, guard.open_braces(), sink)
+        for place in layout::missing_braces(source, text, from, guard.open_braces(), findings)
             .into_iter()
             .rev()
         {
@@ -206,7 +205,7 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// Reports hidden characters wherever they are, also in comments and strings.
-fn hidden_characters(source: SourceId, text: &str, sink: &mut Sink, refused: &mut Refused) {
+fn hidden_characters(source: SourceId, text: &str, findings: &mut Findings, refused: &mut Refused) {
     let suspicious = |byte: u8| {
         (byte < 0x20 && !matches!(byte, b'\n' | b'\t' | b'\r')) || byte == 0x7f || byte == 0xe2
     };
@@ -223,7 +222,7 @@ fn hidden_characters(source: SourceId, text: &str, sink: &mut Sink, refused: &mu
             } else {
                 format!("control character U+{:04X}", u32::from(c))
             };
-            sink.report(
+            findings.push(
                 Diagnostic::error(
                     Code::E0004,
                     Span::new(source, start, end),

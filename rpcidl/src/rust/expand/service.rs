@@ -72,11 +72,12 @@ impl Generate<'_> {
                 out.push(", ");
                 out.push_for(&param.name, param.place);
                 out.push(": ");
-                out.push(match param.by {
+                let by = match param.by {
                     By::Value => "",
                     By::Reference => "&",
                     By::Mutable => "&mut ",
-                });
+                };
+                out.push_for(by, param.value.place);
                 self.ty(out, &param.value, value);
             }
             out.push(")");

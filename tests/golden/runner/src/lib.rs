@@ -5,6 +5,7 @@
 
 mod corpus;
 mod golden;
+pub mod random;
 pub mod schema;
 
 pub use corpus::{

@@ -87,5 +87,8 @@ pub mod tuning;
 /// From `idl/unions.idl`.
 pub mod unions;
 
+/// From `idl/unlucky.idl`.
+pub mod unlucky;
+
 /// From `idl/vecs.idl`.
 pub mod vecs;

@@ -175,13 +175,12 @@ impl ::core::default::Default for ImageData {
 
 /// The arm of a [`ImageData`] that is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum ImageDataArm<'a> {
     /// `none`
     None,
     /// `row`
     Row(&'a [u8; 4]),
-    /// An arm that this build does not know.
+    /// No arm: of a value that was made of raw bytes, never of one that was received.
     Unknown(u8),
 }
 

@@ -273,7 +273,6 @@ impl ::core::default::Default for Shape {
 
 /// The arm of a [`Shape`] that is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum ShapeArm<'a> {
     /// `none`
     None,
@@ -281,7 +280,7 @@ pub enum ShapeArm<'a> {
     Circle(f32),
     /// `square`
     Square(&'a [f32; 2]),
-    /// An arm that this build does not know.
+    /// No arm: of a value that was made of raw bytes, never of one that was received.
     Unknown(u32),
 }
 
@@ -452,13 +451,12 @@ impl ::core::default::Default for Empty {
 
 /// The arm of a [`Empty`] that is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum EmptyArm {
     /// `first`
     First,
     /// `second`
     Second,
-    /// An arm that this build does not know.
+    /// No arm: of a value that was made of raw bytes, never of one that was received.
     Unknown(u16),
 }
 
