@@ -1,5 +1,6 @@
 //! What the compiler tells the runtime of a service.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::time::Duration;
@@ -38,13 +39,15 @@ pub trait Service: Sized + 'static {
     type Event<'a>;
 
     /// Types an incoming request by its method, or answers it if it has none or is not valid.
-    fn request<'a, T: ServerTransport>(incoming: Incoming<'a, T>) -> Opened<Self::Request<'a, T>>;
+    fn request<'a, T: ServerTransport>(
+        incoming: Incoming<'a, Self, T>,
+    ) -> Opened<Self::Request<'a, T>>;
 
     /// Types what became of a call by its method.
-    fn reply(method: u16, outcome: Outcome<'_>) -> Option<Self::Reply<'_>>;
+    fn reply(method: u16, outcome: Outcome<'_, Self>) -> Option<Self::Reply<'_>>;
 
     /// Types an event by its number; `None` if it is not known or not valid.
-    fn event(arrived: Arrived<'_>) -> Option<Self::Event<'_>>;
+    fn event(arrived: Arrived<'_, Self>) -> Option<Self::Event<'_>>;
 }
 
 /// A method or event: implemented by generated code for a type without values.
@@ -206,6 +209,42 @@ const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
+/// Asserts, when the user's crate is compiled, that a method's messages fit the slots of its service: `Service` and `Method` can be
+/// implemented by hand, in safe code.
+pub(crate) const fn assert_fits<M: Method>() {
+    const fn fits(area: usize, message: usize) -> bool {
+        SlotShape::area(message) <= area
+    }
+    let shape = M::Service::SHAPE;
+    assert!(
+        M::INDEX < M::Service::METHODS.len(),
+        "`INDEX` is a place in `METHODS`"
+    );
+    match M::KIND {
+        MethodKind::Event => {
+            assert!(
+                fits(shape.event_area, size_of::<M::Request>()),
+                "the event fits its slot"
+            );
+        }
+        MethodKind::Call | MethodKind::Oneway => {
+            assert!(
+                fits(shape.request_area, size_of::<M::Request>()),
+                "the request fits its slot"
+            );
+            let area = if M::OVERLAY {
+                shape.request_area
+            } else {
+                shape.response_area
+            };
+            assert!(
+                fits(area, size_of::<M::Response>()),
+                "the response fits its slot"
+            );
+        }
+    }
+}
+
 /// What the annotations of an interface say; none of it is part of the ABI.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
@@ -239,9 +278,17 @@ pub(crate) const fn response_apart<M: Method>() -> bool {
     }
 }
 
-/// What became of a call, before its type is known.
-#[derive(Clone, Copy, Debug)]
-pub struct Outcome<'a>(pub(crate) Ended<'a>);
+/// What became of a call to a service, before its method is known.
+pub struct Outcome<'a, S> {
+    ended: Ended<'a>,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S> fmt::Debug for Outcome<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ended.fmt(f)
+    }
+}
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug)]
@@ -269,8 +316,9 @@ pub(crate) struct Lies<'a> {
 impl<'a> Lies<'a> {
     /// # Safety
     /// 1. `place` is aligned to 8, `apart` a multiple of 8.
-    /// 2. For every type that `read` is asked for, as many bytes from `place`, or from `apart` bytes after it if `read` is told so, are
-    ///    readable and unchanged for `'a`.
+    /// 2. Every message that `read` is asked for has as many bytes from `place`, or from `apart` bytes after it if `read` is told so,
+    ///    which are readable and unchanged for `'a`. Who asks is bound to methods of the service that the transport is for, and has
+    ///    checked them with [`assert_fits`].
     #[inline(always)]
     pub(crate) const unsafe fn new(place: NonNull<u8>, apart: usize) -> Self {
         Self {
@@ -291,11 +339,20 @@ impl<'a> Lies<'a> {
     }
 }
 
-impl<'a> Outcome<'a> {
+impl<'a, S: Service> Outcome<'a, S> {
+    #[inline(always)]
+    pub(crate) fn new(ended: Ended<'a>) -> Self {
+        Self {
+            ended,
+            service: PhantomData,
+        }
+    }
+
     /// As the result of a method: the response where it lies, checked.
     #[inline(always)]
-    pub fn of<M: Method>(self) -> Result<&'a M::Response, CallError<M::Error>> {
-        match self.0 {
+    pub fn of<M: Method<Service = S>>(self) -> Result<&'a M::Response, CallError<M::Error>> {
+        const { assert_fits::<M>() };
+        match self.ended {
             Ended::Arrived {
                 head,
                 lies,

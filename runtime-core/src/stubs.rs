@@ -8,7 +8,10 @@ macro_rules! client {
     ($client:ident, $service:ident, $blocking:ident $(, $retrying:ident)?) => {
         impl<T: $crate::ClientTransport, U> $client<T, U> {
             /// A client over a connected transport.
-            pub fn over(transport: T, config: &$crate::ClientConfig) -> Self {
+            pub fn over(transport: T, config: &$crate::ClientConfig) -> Self
+            where
+                T: $crate::ClientTransport<Service = $service>,
+            {
                 Self($crate::Client::over(transport, config))
             }
 
@@ -18,7 +21,7 @@ macro_rules! client {
             /// Nobody serves there, or a server of another definition, or one that admits no more clients.
             pub fn connect(address: &str) -> ::core::result::Result<Self, $crate::AttachError>
             where
-                T: $crate::Connect,
+                T: $crate::Connect<Service = $service>,
             {
                 Self::connect_with(address, &::core::default::Default::default())
             }
@@ -32,7 +35,7 @@ macro_rules! client {
                 config: &$crate::ClientConfig,
             ) -> ::core::result::Result<Self, $crate::AttachError>
             where
-                T: $crate::Connect,
+                T: $crate::Connect<Service = $service>,
             {
                 ::core::result::Result::map($crate::Client::connect(address, config), Self)
             }
@@ -92,7 +95,10 @@ macro_rules! server {
     ($server:ident, $service:ident, $handler:ident, $dispatch:ident) => {
         impl<T: $crate::ServerTransport> $server<T> {
             /// A server over a transport.
-            pub fn over(transport: T, config: &$crate::ServerConfig) -> Self {
+            pub fn over(transport: T, config: &$crate::ServerConfig) -> Self
+            where
+                T: $crate::ServerTransport<Service = $service>,
+            {
                 Self($crate::Server::over(transport, config))
             }
 
@@ -102,7 +108,7 @@ macro_rules! server {
             /// The name is in use, or the operating system refused.
             pub fn bind(address: &str) -> ::core::result::Result<Self, $crate::AttachError>
             where
-                T: $crate::Bind,
+                T: $crate::Bind<Service = $service>,
             {
                 Self::bind_with(address, &::core::default::Default::default())
             }
@@ -116,7 +122,7 @@ macro_rules! server {
                 config: &$crate::ServerConfig,
             ) -> ::core::result::Result<Self, $crate::AttachError>
             where
-                T: $crate::Bind,
+                T: $crate::Bind<Service = $service>,
             {
                 ::core::result::Result::map($crate::Server::bind(address, config), Self)
             }

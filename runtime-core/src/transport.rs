@@ -13,7 +13,7 @@ use crate::config::{ClientConfig, ServerConfig};
 use crate::error::{AttachError, CallError, EmitError, ReplyError, ServiceError};
 use crate::info::Invalid;
 use crate::server::Audience;
-use crate::service::Method;
+use crate::service::{Method, Service};
 use crate::wire::Wire;
 
 /// The client's end of a connection.
@@ -28,6 +28,9 @@ use crate::wire::Wire;
 /// 4. No slot is handed out by `take` while it is taken, in flight, or completed and not released.
 /// 5. Every slot number handed out is below [`slots`](Self::slots), which is always the same.
 pub unsafe trait ClientTransport: fmt::Debug {
+    /// The service whose messages its slots fit.
+    type Service: Service;
+
     /// True if a reply may overwrite its request where [`Method::OVERLAY`] allows it.
     const OVERLAYS: bool;
 
@@ -243,6 +246,9 @@ pub trait Ticket: Copy + Send {
 /// 3. Both hold after the client is gone, while the transport is not used by `&mut` or a [`Keep`](Self::Keep) of the ticket lives.
 /// 4. `poll` gives no second ticket for the slot.
 pub unsafe trait ServerTransport: fmt::Debug {
+    /// The service whose messages its slots fit.
+    type Service: Service;
+
     /// True if a reply may overwrite its request where [`Method::OVERLAY`] allows it.
     const OVERLAYS: bool;
 

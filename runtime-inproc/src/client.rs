@@ -70,6 +70,8 @@ impl<S: Service> Client<S> {
 // 4. `take` gives the one free slot outside the free list, and `send` takes the next from that list.
 // 5. Slots are numbered below `slots`.
 unsafe impl<S: Service> ClientTransport for Client<S> {
+    type Service = S;
+
     const OVERLAYS: bool = true;
     const APART: usize = SlotShape::APART;
 

@@ -137,6 +137,8 @@ impl<S: Service> Server<S> {
 // 3. A lane's memory lives as long as anyone shares it: the set, or a token's `Keep`.
 // 4. `ServerLane::poll` marks the slot held until it is answered.
 unsafe impl<S: Service> ServerTransport for Server<S> {
+    type Service = S;
+
     const OVERLAYS: bool = true;
     const APART: usize = SlotShape::APART;
 

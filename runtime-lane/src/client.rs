@@ -201,7 +201,7 @@ impl<M: Memory> ClientEnd<M> {
                 return None;
             }
             if let Some(word) = self.reply_word(slot) {
-                self.pop_oldest();
+                self.pop_oldest(slot);
                 return Some(self.completion(slot, word));
             }
             // That finds and this takes: made in one place the completion stays in registers.
@@ -211,9 +211,9 @@ impl<M: Memory> ClientEnd<M> {
         }
     }
 
+    /// Takes the oldest, which is `oldest`, out of the queue.
     #[inline(always)]
-    fn pop_oldest(&mut self) {
-        let oldest = self.oldest;
+    fn pop_oldest(&mut self, oldest: u16) {
         self.oldest = if oldest == self.youngest {
             NONE
         } else {
@@ -290,7 +290,7 @@ impl<M: Memory> ClientEnd<M> {
     pub fn poll_slot(&mut self, slot: u16) -> Option<Completion> {
         if slot == self.oldest {
             let word = self.reply_word(slot)?;
-            self.pop_oldest();
+            self.pop_oldest(slot);
             return Some(self.completion(slot, word));
         }
         let (before, _) = self.find_younger(|_, other| other == slot)?;

@@ -154,6 +154,16 @@ impl<M: Memory> ServerLane<M> {
         unsafe { self.seen.get_unchecked(slot as usize) }
     }
 
+    /// The word in `slot`, if it is the request with the identity that is expected next.
+    #[inline(always)]
+    fn new_request(&self, slot: u16, seen: &Seen, expected: u16, order: Ordering) -> Option<Word> {
+        // Loaded once: a peer that writes it again changes nothing that was checked.
+        let word = Word(self.memory.word(Area::Request, slot as usize).load(order));
+        let flip = if M::SPLITS { Word::FLIP } else { 0 };
+        let is_new = word.identity() & !flip == expected && seen.admits(word, M::SPLITS);
+        is_new.then_some(word)
+    }
+
     /// The place of a held request.
     ///
     /// # Safety
@@ -302,28 +312,26 @@ impl<M: Memory> Polled<M> {
     }
 
     /// The word in `slot`, if it is the next request.
-    #[inline(always)]
-    fn look(&self, slot: u16, order: Ordering) -> Option<Word> {
-        // Loaded once: a peer that writes it again changes nothing that was checked.
-        let word = self.lane.memory.word(Area::Request, slot as usize);
-        let word = Word(word.load(order));
-        let flip = if M::SPLITS { Word::FLIP } else { 0 };
-        if word.identity() & !flip != self.expected {
-            return None;
-        }
+    fn look(&self, slot: u16) -> Option<Word> {
         // SAFETY: the callers have the slot from `first` or `checked`.
         let seen = unsafe { self.lane.seen(slot) };
-        seen.admits(word, M::SPLITS).then_some(word)
+        // Relaxed: only a hint; `poll` loads it again.
+        self.lane
+            .new_request(slot, seen, self.expected, Ordering::Relaxed)
     }
 
     /// The next request, if it is in the likelier slot; if it is not, `look_again` comes next.
     #[inline(always)]
     fn poll(&mut self) -> Option<LaneTicket<M>> {
         let slot = self.first;
-        // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
-        let word = self.look(slot, Ordering::Acquire)?;
+        let lane = Arc::as_ptr(&self.lane);
+        // SAFETY: `self.lane` keeps it alive and is not changed here.
+        let shared = unsafe { &*lane };
         // SAFETY: `first` is below the number of slots.
-        unsafe { self.lane.seen(slot) }.hold(word);
+        let seen = unsafe { shared.seen(slot) };
+        // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
+        let word = shared.new_request(slot, seen, self.expected, Ordering::Acquire)?;
+        seen.hold(word);
         self.expected = Word::next_request(self.expected);
         if word.again() {
             // And this one stays the first. Whether there is a slot of that number is asked when it is looked at.
@@ -341,7 +349,7 @@ impl<M: Memory> Polled<M> {
         }
         Some(LaneTicket {
             // From the `Arc`, so that `keep` may share it.
-            lane: NonNull::new(Arc::as_ptr(&self.lane).cast_mut())?,
+            lane: NonNull::new(lane.cast_mut())?,
             // The length, whatever it says, the typed layer compares with the size that the method has.
             word,
             slot,
@@ -376,18 +384,16 @@ impl<M: Memory> Polled<M> {
         };
         self.idle_at = self.expected;
         self.second = self.checked(self.second);
-        // Relaxed: `poll` loads it again.
-        if self.first != self.second && self.look(self.second, Ordering::Relaxed).is_some() {
+        if self.first != self.second && self.look(self.second).is_some() {
             core::mem::swap(&mut self.first, &mut self.second);
             return true;
         }
-        self.look(self.first, Ordering::Relaxed).is_some()
+        self.look(self.first).is_some()
     }
 
     /// True if there is a request in either slot.
     fn is_ready(&self) -> bool {
-        // Relaxed: only a hint; `poll` loads it again.
-        let look = |slot| self.look(slot, Ordering::Relaxed).is_some();
+        let look = |slot| self.look(slot).is_some();
         look(self.first) || look(self.checked(self.second))
     }
 }

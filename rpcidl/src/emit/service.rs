@@ -95,7 +95,7 @@ fn tuning(w: &mut Writer, interface: &Interface) {
 fn request(w: &mut Writer, stubs: &[Stub<'_>]) {
     line!(w, "#[inline]");
     line!(w, "fn request<'a, T: rt::ServerTransport>(");
-    line!(w, "    incoming: rt::Incoming<'a, T>,");
+    line!(w, "    incoming: rt::Incoming<'a, Self, T>,");
     w.open(format_args!(") -> rt::Opened<Request<'a, T>>"));
     let mut requests = stubs.iter().filter(|stub| !stub.is_event()).peekable();
     if requests.peek().is_none() {
@@ -116,13 +116,13 @@ fn request(w: &mut Writer, stubs: &[Stub<'_>]) {
 fn reply(w: &mut Writer, stubs: &[Stub<'_>]) {
     let mut calls = stubs.iter().filter(|stub| stub.is_call()).peekable();
     if calls.peek().is_none() {
-        block!(w, "fn reply(_: u16, _: rt::Outcome<'_>) -> Option<Reply<'_>>" => {
+        block!(w, "fn reply(_: u16, _: rt::Outcome<'_, Self>) -> Option<Reply<'_>>" => {
             line!(w, "None");
         });
         return;
     }
     line!(w, "#[inline]");
-    block!(w, "fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>>" => {
+    block!(w, "fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>>" => {
         w.open(format_args!("Some(match method"));
         for stub in calls {
             let variant = &stub.names.variant;
@@ -141,13 +141,13 @@ fn reply(w: &mut Writer, stubs: &[Stub<'_>]) {
 fn event(w: &mut Writer, stubs: &[Stub<'_>]) {
     let mut events = stubs.iter().filter(|stub| stub.is_event()).peekable();
     if events.peek().is_none() {
-        block!(w, "fn event(_: rt::Arrived<'_>) -> Option<Event<'_>>" => {
+        block!(w, "fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>>" => {
             line!(w, "None");
         });
         return;
     }
     line!(w, "#[inline]");
-    block!(w, "fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>>" => {
+    block!(w, "fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>>" => {
         block!(w, "match arrived.method()" => {
             for stub in events {
                 let variant = &stub.names.variant;

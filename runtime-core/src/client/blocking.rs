@@ -64,7 +64,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         };
         // The slot is released below, after the response was copied out of it.
         let result = self
-            .outcome(completion, M::INDEX)
+            .outcome::<M::Service>(completion, M::INDEX)
             .of::<M>()
             .map(|response| M::Output::from(*response));
         self.calls.end(slot);

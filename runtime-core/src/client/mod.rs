@@ -20,7 +20,9 @@ use crate::config::ClientConfig;
 use crate::counters::{Counters, Histogram, Tally, count};
 use crate::error::{AttachError, Refusal, Refused, WaitError};
 use crate::server::Arrived;
-use crate::service::{Ended, Lies, Method, MethodKind, Outcome, Service, request_apart};
+use crate::service::{
+    Ended, Lies, Method, MethodKind, Outcome, Service, assert_fits, request_apart,
+};
 use crate::transport::{ClientTransport, Completion, Connect, Failure, ReplyHead};
 
 /// A client of service `S` over transport `T`. Each call carries a `U` that comes back with its reply.
@@ -51,7 +53,10 @@ const IDLE_POLLS_PER_CHECK: u32 = 64;
 
 impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// A client over a connected transport.
-    pub fn over(transport: T, config: &ClientConfig) -> Self {
+    pub fn over(transport: T, config: &ClientConfig) -> Self
+    where
+        T: ClientTransport<Service = S>,
+    {
         let slots = transport.slots();
         let core = Core {
             transport,
@@ -74,7 +79,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// Why it could not: nobody serves there, another definition, too many clients.
     pub fn connect(address: &str, config: &ClientConfig) -> Result<Self, AttachError>
     where
-        T: Connect,
+        T: Connect<Service = S>,
     {
         Ok(Self::over(T::connect(address, config)?, config))
     }
@@ -188,11 +193,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
                 head,
             };
             let lies = arrived.lies();
-            match S::event(Arrived {
-                method: head.method,
-                len: head.len,
-                lies,
-            }) {
+            match S::event(Arrived::new(head, lies)) {
                 Some(event) => {
                     deliver(event);
                     delivered += 1;
@@ -345,6 +346,7 @@ impl<T: ClientTransport, U> Core<T, U> {
     /// The request of a taken slot.
     #[inline(always)]
     fn request<M: Method>(&mut self, slot: u16) -> &mut M::Request {
+        const { assert_fits::<M>() };
         // SAFETY: `take` gave the slot.
         let place = unsafe { self.transport.request(slot) };
         // SAFETY: promise 1 of `ClientTransport`: there is room for the largest request at the place, or apart from it.
@@ -458,7 +460,7 @@ impl<T: ClientTransport, U> Core<T, U> {
             core: self,
             slot: completion.slot,
         };
-        let outcome = release.core.outcome(completion, kind.index());
+        let outcome = release.core.outcome::<S>(completion, kind.index());
         if let Some(reply) = S::reply(kind.method(), outcome) {
             deliver(user_data, reply);
         }
@@ -467,11 +469,11 @@ impl<T: ClientTransport, U> Core<T, U> {
 
     /// What a completion says, before its type is known.
     #[inline(always)]
-    fn outcome(&self, completion: Completion, index: usize) -> Outcome<'_> {
+    fn outcome<S: Service>(&self, completion: Completion, index: usize) -> Outcome<'_, S> {
         // SAFETY: promise 2 of `ClientTransport`: a place with room for the largest response. The slot is released by `&mut self`, when
         // the outcome is no longer in use.
         let lies = unsafe { Lies::new(completion.place, T::APART) };
-        Outcome(Ended::Arrived {
+        Outcome::new(Ended::Arrived {
             head: completion.head,
             lies,
             tally: &self.tally,
@@ -539,7 +541,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         failure: Failure,
         deliver: &mut impl FnMut(U, S::Reply<'_>),
     ) {
-        let outcome = Outcome(Ended::Failed(failure));
+        let outcome = Outcome::new(Ended::Failed(failure));
         if let (Some(user_data), Some(reply)) =
             (user_data, S::reply(self.calls.method(slot), outcome))
         {

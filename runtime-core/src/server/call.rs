@@ -11,25 +11,31 @@ use crate::counters::count;
 use crate::error::{ReplyError, ServiceError};
 use crate::info::{Invalid, InvalidKind};
 use crate::prefetch::prefetch;
-use crate::service::{Method, MethodKind, request_apart, response_apart};
+use crate::service::{Method, MethodKind, Service, assert_fits, request_apart, response_apart};
 use crate::transport::{ClientId, ReplyStatus, ServerTransport, Ticket};
 use crate::wire::{ToWire, Wire, zeroed};
 
-/// A request before its type is known.
-pub struct Incoming<'a, T: ServerTransport> {
+/// A request to a service before its type is known.
+pub struct Incoming<'a, S, T: ServerTransport> {
     core: &'a Core<T>,
     ticket: T::Ticket,
+    service: PhantomData<fn() -> S>,
 }
 
 /// A typed request, or nothing if it was answered with an error instead.
 pub type Opened<R> = Option<R>;
 
-impl<'a, T: ServerTransport> Incoming<'a, T> {
+impl<'a, S: Service, T: ServerTransport> Incoming<'a, S, T> {
     /// # Safety
     /// 1. The ticket came from `poll` of this transport, is unanswered, and given to nobody else.
+    /// 2. Transport and tally are for `S`.
     #[inline(always)]
     pub(super) unsafe fn new(core: &'a Core<T>, ticket: T::Ticket) -> Self {
-        Self { core, ticket }
+        Self {
+            core,
+            ticket,
+            service: PhantomData,
+        }
     }
 
     /// The number of its method.
@@ -40,15 +46,16 @@ impl<'a, T: ServerTransport> Incoming<'a, T> {
 
     /// As a call of `M`, if the request is valid; else the client gets `InvalidData`.
     #[inline(always)]
-    pub fn open<M: Method>(self) -> Opened<Call<'a, M, T>> {
-        let Self { core, ticket } = self;
+    pub fn open<M: Method<Service = S>>(self) -> Opened<Call<'a, M, T>> {
+        const { assert_fits::<M>() };
+        let Self { core, ticket, .. } = self;
         if ticket.len() != size_of::<M::Request>() {
             refuse_size::<M, T>(core, ticket);
             return None;
         }
         // SAFETY: promise 1 of `new`, and `'a` borrows the transport.
         let place = unsafe { core.transport.request(&ticket) };
-        // SAFETY: the ticket is not answered before the last use of the reference.
+        // SAFETY: the ticket is not answered before the last use of the reference; the message fits by the assertion above.
         let request = unsafe { request_at::<M, T>(place) };
         prefetch(NonNull::from(request));
         if !M::Request::PLAIN
@@ -57,7 +64,8 @@ impl<'a, T: ServerTransport> Incoming<'a, T> {
             refuse::<M, T>(core, ticket, invalid);
             return None;
         }
-        core.count_call::<M>();
+        // SAFETY: promise 2 of `new`.
+        count(&unsafe { core.tally.of::<M>() }.calls);
         Some(Call {
             core,
             ticket,

@@ -13,8 +13,8 @@ pub use token::Token;
 use crate::config::ServerConfig;
 use crate::counters::{Counters, Tally, count};
 use crate::error::{AttachError, EmitError, ReplyError, TokenError, WaitError};
-use crate::service::{Lies, Method, Service, request_apart};
-use crate::transport::{Bind, ClientId, ServerTransport};
+use crate::service::{Lies, Method, Service, assert_fits, request_apart};
+use crate::transport::{ArrivedHead, Bind, ClientId, ServerTransport};
 use crate::wire::{ToWire, Wire};
 
 /// A server of service `S` over transport `T`.
@@ -38,7 +38,10 @@ const IDLE_POLLS_PER_CHECK: u32 = 16;
 
 impl<S: Service, T: ServerTransport> Server<S, T> {
     /// A server over a transport.
-    pub fn over(transport: T, config: &ServerConfig) -> Self {
+    pub fn over(transport: T, config: &ServerConfig) -> Self
+    where
+        T: ServerTransport<Service = S>,
+    {
         let spin = S::TUNING.spin.unwrap_or(config.spin);
         Self {
             core: Core {
@@ -56,7 +59,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
     /// The name is in use, or the operating system refused.
     pub fn bind(address: &str, config: &ServerConfig) -> Result<Self, AttachError>
     where
-        T: Bind,
+        T: Bind<Service = S>,
     {
         Ok(Self::over(T::bind(address, config)?, config))
     }
@@ -82,7 +85,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
             // SAFETY: a field of `self`, which stays borrowed for as long as the result lives. Where there is no result the reference
             // is dead before `self` is used again; the borrow checker cannot see that of a conditional return.
             let core = unsafe { &*core };
-            // SAFETY: from `poll` of this transport just now.
+            // SAFETY: from `poll` of this transport just now; `over` made the tally for `S`, and the transport is for `S`.
             let incoming = unsafe { Incoming::new(core, ticket) };
             if let Some(request) = S::request(incoming) {
                 return Ok(Some(request));
@@ -178,6 +181,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
         to: Audience,
         fill: impl Fn(&mut M::Request),
     ) -> Result<usize, EmitError> {
+        const { assert_fits::<M>() };
         let sent =
             self.core
                 .transport
@@ -226,13 +230,6 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
 
 impl<T> Core<T> {
     #[inline(always)]
-    pub(crate) fn count_call<M: Method>(&self) {
-        if let Some(tally) = self.tally.at(M::INDEX) {
-            count(&tally.calls);
-        }
-    }
-
-    #[inline(always)]
     pub(crate) fn count_reply<M: Method>(&self, failure: bool) {
         if failure && let Some(tally) = self.tally.at(M::INDEX) {
             count(&tally.failures);
@@ -255,27 +252,43 @@ impl From<ClientId> for Audience {
     }
 }
 
-/// An event that arrived at a client, before its type is known.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrived<'a> {
-    pub(crate) method: u16,
-    pub(crate) len: usize,
-    pub(crate) lies: Lies<'a>,
+/// An event of a service that arrived at a client, before its type is known.
+pub struct Arrived<'a, S> {
+    method: u16,
+    len: usize,
+    lies: Lies<'a>,
+    service: core::marker::PhantomData<fn() -> S>,
 }
 
-impl<'a> Arrived<'a> {
+impl<'a, S: Service> Arrived<'a, S> {
+    pub(crate) fn new(head: ArrivedHead, lies: Lies<'a>) -> Self {
+        Self {
+            method: head.method,
+            len: head.len,
+            lies,
+            service: core::marker::PhantomData,
+        }
+    }
+
     /// Its number.
     pub fn method(&self) -> u16 {
         self.method
     }
 
     /// As the arguments of an event, checked; `None` if they are not valid.
-    pub fn open<M: Method>(self) -> Option<&'a M::Request> {
+    pub fn open<M: Method<Service = S>>(self) -> Option<&'a M::Request> {
+        const { assert_fits::<M>() };
         if self.len != size_of::<M::Request>() {
             return None;
         }
         let event = self.lies.read::<M::Request>(const { request_apart::<M>() });
         event.validate().is_ok().then_some(event)
+    }
+}
+
+impl<S> fmt::Debug for Arrived<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arrived({})", self.method)
     }
 }
 

@@ -24,9 +24,9 @@ pub type Server<B> = probe::probe::ServerOver<<B as Backend>::Server>;
 /// A backend under test.
 pub trait Backend: 'static {
     /// Its client transport.
-    type Client: ClientTransport + Send;
+    type Client: ClientTransport<Service = probe::probe::Service> + Send;
     /// Its server transport.
-    type Server: ServerTransport<Keep: Send> + Send;
+    type Server: ServerTransport<Service = probe::probe::Service, Keep: Send> + Send;
     /// Makes further clients of a server, on any thread.
     type Connector: Send;
 

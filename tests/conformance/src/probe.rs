@@ -199,7 +199,7 @@ pub mod probe {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Echo),
@@ -215,7 +215,7 @@ pub mod probe {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Echo(outcome.of::<method::Echo>()),
                 2 => Reply::Mirror(outcome.of::<method::Mirror>()),
@@ -229,7 +229,7 @@ pub mod probe {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 9 => arrived.open::<method::Ticked>().map(Event::Ticked),
                 _ => None,

@@ -138,7 +138,7 @@ pub mod arrays {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Echo),
@@ -150,7 +150,7 @@ pub mod arrays {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Echo(outcome.of::<method::Echo>()),
                 2 => Reply::Transpose(outcome.of::<method::Transpose>()),
@@ -160,7 +160,7 @@ pub mod arrays {
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }

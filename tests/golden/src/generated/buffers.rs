@@ -491,7 +491,7 @@ pub mod kv_store {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Get),
@@ -506,7 +506,7 @@ pub mod kv_store {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Get(outcome.of::<method::Get>()),
                 2 => Reply::Put(outcome.of::<method::Put>()),
@@ -519,7 +519,7 @@ pub mod kv_store {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 10 => arrived.open::<method::Evicted>().map(Event::Evicted),
                 _ => None,

@@ -381,7 +381,7 @@ pub mod old {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Get),
@@ -390,7 +390,7 @@ pub mod old {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Get(outcome.of::<method::Get>()),
                 _ => return None,
@@ -398,7 +398,7 @@ pub mod old {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 2 => arrived.open::<method::Gone>().map(Event::Gone),
                 _ => None,
@@ -696,7 +696,7 @@ pub mod new {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::SetIt),
@@ -708,7 +708,7 @@ pub mod new {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::SetIt(outcome.of::<method::SetIt>()),
                 2 => Reply::Put(outcome.of::<method::Put>()),
@@ -718,7 +718,7 @@ pub mod new {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 3 => arrived.open::<method::Happened>().map(Event::Happened),
                 _ => None,

@@ -277,7 +277,7 @@ pub mod docs {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Act),
@@ -288,7 +288,7 @@ pub mod docs {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Act(outcome.of::<method::Act>()),
                 4 => Reply::Undocumented(outcome.of::<method::Undocumented>()),
@@ -297,7 +297,7 @@ pub mod docs {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 3 => arrived.open::<method::Happened>().map(Event::Happened),
                 _ => None,

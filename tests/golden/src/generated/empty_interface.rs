@@ -35,16 +35,16 @@ pub mod empty {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             incoming.unimplemented()
         }
 
-        fn reply(_: u16, _: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(_: u16, _: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             None
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
@@ -177,16 +177,16 @@ pub mod only_consts {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             incoming.unimplemented()
         }
 
-        fn reply(_: u16, _: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(_: u16, _: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             None
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
@@ -315,16 +315,16 @@ pub mod same {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             incoming.unimplemented()
         }
 
-        fn reply(_: u16, _: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(_: u16, _: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             None
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }

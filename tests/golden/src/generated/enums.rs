@@ -325,7 +325,7 @@ pub mod enums {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Tier),
@@ -337,7 +337,7 @@ pub mod enums {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Tier(outcome.of::<method::Tier>()),
                 2 => Reply::Mode(outcome.of::<method::Mode>()),
@@ -347,7 +347,7 @@ pub mod enums {
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }

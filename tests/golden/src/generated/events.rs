@@ -89,7 +89,7 @@ pub mod sensors {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Start),
@@ -98,7 +98,7 @@ pub mod sensors {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Start(outcome.of::<method::Start>()),
                 _ => return None,
@@ -106,7 +106,7 @@ pub mod sensors {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 2 => arrived.open::<method::Sampled>().map(Event::Sampled),
                 3 => arrived.open::<method::Stopped>().map(Event::Stopped),
@@ -470,17 +470,17 @@ pub mod alarm {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             incoming.unimplemented()
         }
 
-        fn reply(_: u16, _: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(_: u16, _: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             None
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 1 => arrived.open::<method::Rang>().map(Event::Rang),
                 _ => None,

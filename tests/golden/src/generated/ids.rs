@@ -72,7 +72,7 @@ pub mod ids {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::First),
@@ -85,7 +85,7 @@ pub mod ids {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::First(outcome.of::<method::First>()),
                 9 => Reply::Ninth(outcome.of::<method::Ninth>()),
@@ -96,7 +96,7 @@ pub mod ids {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 3 => arrived.open::<method::Third>().map(Event::Third),
                 _ => None,

@@ -131,7 +131,7 @@ pub mod grown {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Echo),
@@ -142,7 +142,7 @@ pub mod grown {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Echo(outcome.of::<method::Echo>()),
                 2 => Reply::Future(outcome.of::<method::Future>()),
@@ -151,7 +151,7 @@ pub mod grown {
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }

@@ -707,7 +707,7 @@ pub mod unions {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Query),
@@ -721,7 +721,7 @@ pub mod unions {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Query(outcome.of::<method::Query>()),
                 2 => Reply::Shape(outcome.of::<method::Shape>()),
@@ -733,7 +733,7 @@ pub mod unions {
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }

@@ -1096,7 +1096,7 @@ pub mod selves {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Self_),
@@ -1107,7 +1107,7 @@ pub mod selves {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Self_(outcome.of::<method::Self_>()),
                 2 => Reply::Other(outcome.of::<method::Other>()),
@@ -1117,7 +1117,7 @@ pub mod selves {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 3 => arrived.open::<method::This>().map(Event::This),
                 _ => None,
@@ -1622,7 +1622,7 @@ pub mod super_ {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Super),
@@ -1632,7 +1632,7 @@ pub mod super_ {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Super(outcome.of::<method::Super>()),
                 2 => Reply::Crate(outcome.of::<method::Crate>()),
@@ -1641,7 +1641,7 @@ pub mod super_ {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 3 => arrived.open::<method::Event>().map(Event::Event),
                 _ => None,
@@ -1981,7 +1981,7 @@ pub mod client {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Client),
@@ -1990,14 +1990,14 @@ pub mod client {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Client(outcome.of::<method::Client>()),
                 _ => return None,
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
@@ -2209,7 +2209,7 @@ pub mod server {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Server),
@@ -2218,14 +2218,14 @@ pub mod server {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Server(outcome.of::<method::Server>()),
                 _ => return None,
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
@@ -2437,7 +2437,7 @@ pub mod service {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Service),
@@ -2446,14 +2446,14 @@ pub mod service {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Service(outcome.of::<method::Service>()),
                 _ => return None,
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
@@ -2665,7 +2665,7 @@ pub mod handler {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Handler),
@@ -2674,14 +2674,14 @@ pub mod handler {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Handler(outcome.of::<method::Handler>()),
                 _ => return None,
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
@@ -2893,7 +2893,7 @@ pub mod request {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Request),
@@ -2902,14 +2902,14 @@ pub mod request {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Request(outcome.of::<method::Request>()),
                 _ => return None,
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
@@ -3127,7 +3127,7 @@ pub mod event {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Event),
@@ -3136,7 +3136,7 @@ pub mod event {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Event(outcome.of::<method::Event>()),
                 _ => return None,
@@ -3144,7 +3144,7 @@ pub mod event {
         }
 
         #[inline]
-        fn event(arrived: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
                 2 => arrived.open::<method::Event2>().map(Event::Event2),
                 _ => None,

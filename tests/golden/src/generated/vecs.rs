@@ -219,7 +219,7 @@ pub mod vecs {
 
         #[inline]
         fn request<'a, T: rt::ServerTransport>(
-            incoming: rt::Incoming<'a, T>,
+            incoming: rt::Incoming<'a, Self, T>,
         ) -> rt::Opened<Request<'a, T>> {
             match incoming.method() {
                 1 => incoming.open().map(Request::Echo),
@@ -232,7 +232,7 @@ pub mod vecs {
         }
 
         #[inline]
-        fn reply(method: u16, outcome: rt::Outcome<'_>) -> Option<Reply<'_>> {
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
             Some(match method {
                 1 => Reply::Echo(outcome.of::<method::Echo>()),
                 2 => Reply::Sum(outcome.of::<method::Sum>()),
@@ -243,7 +243,7 @@ pub mod vecs {
             })
         }
 
-        fn event(_: rt::Arrived<'_>) -> Option<Event<'_>> {
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             None
         }
     }
