@@ -97,6 +97,9 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// True if [`poll`](Self::poll) or [`poll_arrived`](Self::poll_arrived) would find something, or the server is gone.
     fn ready(&self) -> bool;
 
+    /// Lets another thread have the processor, if one waits for it: the peer may be that one.
+    fn yield_now(&self);
+
     /// Sleeps until [`ready`](Self::ready) or the time `until`; may wake early. The caller has stopped spinning.
     fn park(&mut self, until: u64);
 
@@ -358,6 +361,9 @@ pub unsafe trait ServerTransport: fmt::Debug {
 
     /// True if no client is connected and none can connect any more, or the server was told to stop.
     fn finished(&self) -> bool;
+
+    /// Lets another thread have the processor, if one waits for it: a client may be that one.
+    fn yield_now(&self);
 
     /// Sleeps until [`ready`](Self::ready), [`finished`](Self::finished) or the time `until`; may wake early.
     fn park(&mut self, until: u64);

@@ -149,6 +149,10 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
         self.end.any_ready() || self.end.event_ready() || self.peer_gone()
     }
 
+    fn yield_now(&self) {
+        std::thread::yield_now();
+    }
+
     fn park(&mut self, until: u64) {
         self.end
             .memory()

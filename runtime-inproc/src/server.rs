@@ -296,6 +296,10 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         self.hub.is_deserted()
     }
 
+    fn yield_now(&self) {
+        std::thread::yield_now();
+    }
+
     fn park(&mut self, until: u64) {
         self.hub.server.register(self.sleeper.waker());
         if !self.lanes.announce_sleep() && !self.hub.wants_attention() && !self.hub.is_deserted() {

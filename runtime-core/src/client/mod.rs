@@ -51,6 +51,10 @@ struct Core<T: ClientTransport, U> {
 /// Polls that find nothing between two looks at the clock and at the peer's sign of life.
 const IDLE_POLLS_PER_CHECK: u32 = 64;
 
+/// Nanoseconds of spinning after which the processor is offered to others between two looks. A peer that was woken on this very core
+/// waits for it, and would else wait until the spinning ends, so that every call costs two whole spins.
+pub(crate) const SPIN_ALONE: u64 = 5_000;
+
 impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// A client over a connected transport.
     pub fn over(transport: T, config: &ClientConfig) -> Self
@@ -574,6 +578,7 @@ impl<T: ClientTransport, U> Core<T, U> {
     fn sleep_until(&mut self, until: u64, ready: impl Fn(&Self) -> bool) -> bool {
         let mut now = self.transport.now();
         let spin_until = until.min(now.saturating_add(self.spin));
+        let yield_from = now.saturating_add(SPIN_ALONE);
         loop {
             for _ in 0..IDLE_POLLS_PER_CHECK {
                 if ready(self) {
@@ -591,6 +596,8 @@ impl<T: ClientTransport, U> Core<T, U> {
             if now >= spin_until {
                 count(&self.tally.sleeps);
                 self.transport.park(until);
+            } else if now >= yield_from {
+                self.transport.yield_now();
             }
         }
     }

@@ -10,6 +10,7 @@ use core::time::Duration;
 pub use call::{Call, Incoming, Opened, ReplyLoan};
 pub use token::Token;
 
+use crate::client::SPIN_ALONE;
 use crate::config::ServerConfig;
 use crate::counters::{Counters, Tally, count};
 use crate::error::{AttachError, EmitError, ReplyError, TokenError, WaitError};
@@ -147,6 +148,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
         let start = transport.now();
         let until = start.saturating_add(timeout.as_nanos().min(u128::from(u64::MAX)) as u64);
         let spin_until = until.min(start.saturating_add(self.spin));
+        let yield_from = start.saturating_add(SPIN_ALONE);
         loop {
             for _ in 0..IDLE_POLLS_PER_CHECK {
                 if transport.ready() {
@@ -168,6 +170,8 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
             if now >= spin_until {
                 count(&self.core.tally.sleeps);
                 transport.park(until);
+            } else if now >= yield_from {
+                transport.yield_now();
             }
         }
     }

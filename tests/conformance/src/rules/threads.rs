@@ -31,6 +31,38 @@ pub fn blocking_calls_across_threads<B: Backend>() {
     thread.join().unwrap();
 }
 
+/// Two sides on one core: whoever spins lets the other have it, instead of spinning its budget to the end at every turn.
+pub fn sides_that_share_a_core_take_turns<B: Backend>() {
+    let (mut client, server) = pair::<B, u64>();
+    pin_to_first_core();
+    // The server's thread inherits it.
+    let thread = spawn::<B>(server);
+    const CALLS: u64 = 2_000;
+    for value in 0..CALLS {
+        assert_eq!(client.blocking().echo(value), Ok(value));
+    }
+    let sleeps = client.counters().sleeps;
+    assert!(
+        sleeps < CALLS / 2,
+        "the client slept {sleeps} times in {CALLS} calls"
+    );
+    drop(client);
+    thread.join().unwrap();
+}
+
+/// Pins the calling thread, where that can be done.
+fn pin_to_first_core() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+        let allowed = sched_getaffinity(None).unwrap();
+        let core = (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core));
+        let mut set = CpuSet::new();
+        set.set(core.unwrap());
+        sched_setaffinity(None, &set).unwrap();
+    }
+}
+
 pub fn sleeping_sides_wake_each_other<B: Backend>() {
     // Without a spin budget both sides sleep at every turn: a lost wake-up would be a deadline missed by far.
     let client = ClientConfig {
