@@ -26,9 +26,6 @@ pub trait Service: Sized + 'static {
     const METHODS: &'static [MethodInfo];
     /// What the annotations say.
     const TUNING: Tuning;
-    /// Slot sizes, worked out from [`METHODS`](Self::METHODS).
-    const SHAPE: SlotShape = SlotShape::of(Self::METHODS);
-
     /// One variant a method, holding its [`Call`](crate::Call).
     type Request<'a, T: ServerTransport>
     where
@@ -111,6 +108,8 @@ pub struct MethodInfo {
     pub response: usize,
     /// True if the reply may overwrite the request in the slot.
     pub overlay: bool,
+    /// True if the `inout` arguments are edited where they arrived.
+    pub in_place: bool,
     /// The deadline in the definition.
     pub deadline: Option<Duration>,
 }
@@ -125,6 +124,7 @@ impl MethodInfo {
             request: size_of::<M::Request>(),
             response: size_of::<M::Response>(),
             overlay: M::OVERLAY,
+            in_place: M::IN_PLACE,
             deadline: M::DEADLINE,
         }
     }
@@ -158,7 +158,12 @@ impl SlotShape {
     /// How far a message begins after its place where it has lines of its own: those after the word's.
     pub const APART: usize = Self::LINE - Self::WORD;
 
-    /// The slot that fits every method.
+    /// The slot that fits every method of a service.
+    pub const fn of_service<S: Service>() -> Self {
+        Self::of(S::METHODS)
+    }
+
+    /// The slot that fits every one of these methods.
     pub const fn of(methods: &[MethodInfo]) -> Self {
         let (mut request, mut response, mut event) = (0, 0, 0);
         let mut split = false;
@@ -209,40 +214,72 @@ const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// Asserts, when the user's crate is compiled, that a method's messages fit the slots of its service: `Service` and `Method` can be
-/// implemented by hand, in safe code.
+/// Asserts, when the user's crate is compiled, that a method is one of those that its service lists, and that its messages fit the slots
+/// that are made from the list, where the typed layer puts them: `Service` and `Method` can be implemented by hand, in safe code.
 pub(crate) const fn assert_fits<M: Method>() {
-    const fn fits(area: usize, message: usize) -> bool {
-        SlotShape::area(message) <= area
+    const fn fits(area: usize, apart: bool, message: usize) -> bool {
+        SlotShape::WORD + if apart { SlotShape::APART } else { 0 } + message <= area
     }
-    let shape = M::Service::SHAPE;
+    let methods = M::Service::METHODS;
+    assert!(M::INDEX < methods.len(), "`INDEX` is a place in `METHODS`");
+    let info = &methods[M::INDEX];
+    let listed = info.id == M::ID
+        && info.kind as u8 == M::KIND as u8
+        && info.request == size_of::<M::Request>()
+        && info.response == size_of::<M::Response>()
+        && info.overlay == M::OVERLAY
+        && info.in_place == M::IN_PLACE;
+    assert!(listed, "`METHODS` lists the method at its `INDEX`");
     assert!(
-        M::INDEX < M::Service::METHODS.len(),
-        "`INDEX` is a place in `METHODS`"
+        M::OVERLAY || !M::IN_PLACE,
+        "what is edited in place overlays"
     );
-    match M::KIND {
-        MethodKind::Event => {
-            assert!(
-                fits(shape.event_area, size_of::<M::Request>()),
-                "the event fits its slot"
-            );
+    let shape = SlotShape::of_service::<M::Service>();
+    let (request_area, response_area) = match M::KIND {
+        MethodKind::Event => (shape.event_area, shape.event_area),
+        MethodKind::Call | MethodKind::Oneway if M::OVERLAY => {
+            (shape.request_area, shape.request_area)
         }
-        MethodKind::Call | MethodKind::Oneway => {
-            assert!(
-                fits(shape.request_area, size_of::<M::Request>()),
-                "the request fits its slot"
-            );
-            let area = if M::OVERLAY {
-                shape.request_area
-            } else {
-                shape.response_area
-            };
-            assert!(
-                fits(area, size_of::<M::Response>()),
-                "the response fits its slot"
-            );
-        }
-    }
+        MethodKind::Call | MethodKind::Oneway => (shape.request_area, shape.response_area),
+    };
+    let request = fits(request_area, request_apart::<M>(), size_of::<M::Request>());
+    assert!(request, "the request fits its slot");
+    let response = fits(
+        response_area,
+        response_apart::<M>(),
+        size_of::<M::Response>(),
+    );
+    assert!(
+        response || matches!(M::KIND, MethodKind::Event),
+        "the response fits its slot"
+    );
+}
+
+/// Asserts that a method is a call.
+pub(crate) const fn assert_call<M: Method>() {
+    assert_fits::<M>();
+    assert!(
+        matches!(M::KIND, MethodKind::Call),
+        "only a call has a reply: a oneway method is told, an event emitted"
+    );
+}
+
+/// Asserts that a method is no event.
+pub(crate) const fn assert_request<M: Method>() {
+    assert_fits::<M>();
+    assert!(
+        !matches!(M::KIND, MethodKind::Event),
+        "an event is emitted by the server"
+    );
+}
+
+/// Asserts that a method is an event.
+pub(crate) const fn assert_event<M: Method>() {
+    assert_fits::<M>();
+    assert!(
+        matches!(M::KIND, MethodKind::Event),
+        "only an event is emitted by the server"
+    );
 }
 
 /// What the annotations of an interface say; none of it is part of the ABI.
@@ -297,7 +334,9 @@ pub(crate) enum Ended<'a> {
     Arrived {
         head: ReplyHead,
         lies: Lies<'a>,
-        /// Where it counts if it is no response, and as which method.
+        /// Of which method it is.
+        method: u16,
+        /// Where it counts if it is no response, and in which place.
         tally: &'a Tally,
         index: usize,
     },
@@ -351,15 +390,18 @@ impl<'a, S: Service> Outcome<'a, S> {
     /// As the result of a method: the response where it lies, checked.
     #[inline(always)]
     pub fn of<M: Method<Service = S>>(self) -> Result<&'a M::Response, CallError<M::Error>> {
-        const { assert_fits::<M>() };
+        const { assert_call::<M>() };
         match self.ended {
             Ended::Arrived {
                 head,
                 lies,
+                method,
                 tally,
                 index,
             } => {
-                if !head.is_ok(size_of::<M::Response>()) {
+                // That it is of this method is known where generated code asks; one written by hand may ask for another's, which may
+                // lie elsewhere.
+                if method != M::ID || !head.is_ok(size_of::<M::Response>()) {
                     return Err(refused::<M>(head, tally, index));
                 }
                 let response = lies.read::<M::Response>(const { response_apart::<M>() });

@@ -86,10 +86,16 @@ pub unsafe trait ClientTransport: fmt::Debug {
     fn poll_arrived(&mut self) -> Option<ArrivedHead>;
 
     /// The place of the arguments of an arrived event.
-    fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8>;
+    ///
+    /// # Safety
+    /// 1. [`poll_arrived`](Self::poll_arrived) gave the event, and it was not released since.
+    unsafe fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8>;
 
     /// Frees an arrived event.
-    fn release_arrived(&mut self, head: ArrivedHead);
+    ///
+    /// # Safety
+    /// 1. As for [`arrived_bytes`](Self::arrived_bytes).
+    unsafe fn release_arrived(&mut self, head: ArrivedHead);
 
     /// True once the server is gone: nothing will arrive beyond what has.
     fn peer_gone(&self) -> bool;
@@ -100,11 +106,12 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// Lets another thread have the processor, if one waits for it: the peer may be that one.
     fn yield_now(&self);
 
-    /// Sleeps until [`ready`](Self::ready) or the time `until`; may wake early. The caller has stopped spinning.
-    fn park(&mut self, until: u64);
+    /// Sleeps until [`ready`](Self::ready), or for a given slot [`slot_ready`](Self::slot_ready) or the server is gone, or the time
+    /// `until`; may wake early. The caller has stopped spinning.
+    fn park(&mut self, slot: Option<u16>, until: u64);
 
     /// Arranges that `waker` is woken once when something is [`ready`](Self::ready); the last one registered counts.
-    fn register(&mut self, waker: &Waker);
+    fn register(&self, waker: &Waker);
 
     /// Arranges that `waker` is woken at the time `until`, whatever happens.
     fn wake_at(&self, until: u64, waker: &Waker);
@@ -300,6 +307,15 @@ pub unsafe trait ServerTransport: fmt::Debug {
         value: u32,
     ) -> Result<(), ReplyError>;
 
+    /// Answers a request whose method is not known, so that its client sees it wherever it looks for the reply.
+    ///
+    /// # Safety
+    /// 1. As for [`request`](Self::request).
+    ///
+    /// # Errors
+    /// The client is gone.
+    unsafe fn refuse(&self, ticket: Self::Ticket, status: ReplyStatus) -> Result<(), ReplyError>;
+
     /// What lets the request be held longer than this borrow of the transport.
     ///
     /// # Safety
@@ -369,7 +385,7 @@ pub unsafe trait ServerTransport: fmt::Debug {
     fn park(&mut self, until: u64);
 
     /// Arranges that `waker` is woken once when something is [`ready`](Self::ready); the last one registered counts.
-    fn register(&mut self, waker: &Waker);
+    fn register(&self, waker: &Waker);
 }
 
 /// A client transport that can be reached by name.

@@ -18,16 +18,17 @@ pub struct Client<S: Service> {
     end: ClientEnd<HeapMemory<S>>,
     sleeper: Sleeper,
     #[cfg(target_os = "linux")]
-    pollable: Option<crate::Pollable>,
+    pollable: std::cell::OnceCell<crate::Pollable>,
 }
 
 impl<S: Service> Client<S> {
     pub(crate) fn new(memory: HeapMemory<S>) -> Self {
         Self {
-            end: ClientEnd::new(memory),
+            // SAFETY: the hub makes one client of fresh memory.
+            end: unsafe { ClientEnd::new(memory) },
             sleeper: Sleeper::default(),
             #[cfg(target_os = "linux")]
-            pollable: None,
+            pollable: std::cell::OnceCell::new(),
         }
     }
 
@@ -40,21 +41,19 @@ impl<S: Service> Client<S> {
     /// # Errors
     /// The operating system has no more descriptors.
     #[cfg(target_os = "linux")]
-    pub fn pollable(&mut self) -> std::io::Result<crate::Pollable> {
-        if self.pollable.is_none() {
-            self.pollable = Some(crate::Pollable::new()?);
+    pub fn pollable(&self) -> std::io::Result<crate::Pollable> {
+        if let Some(pollable) = self.pollable.get() {
+            return Ok(pollable.clone());
         }
-        match &self.pollable {
-            Some(pollable) => Ok(pollable.clone()),
-            None => unreachable!("it was made above"),
-        }
+        let made = crate::Pollable::new()?;
+        Ok(self.pollable.get_or_init(|| made).clone())
     }
 
     /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to poll
     /// already.
     #[cfg(target_os = "linux")]
-    pub fn arm(&mut self) -> bool {
-        let Some(pollable) = self.pollable.clone() else {
+    pub fn arm(&self) -> bool {
+        let Some(pollable) = self.pollable.get() else {
             return false;
         };
         pollable.clear();
@@ -99,7 +98,8 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
 
     #[inline(always)]
     unsafe fn request(&mut self, slot: u16) -> NonNull<u8> {
-        self.end.request(slot)
+        // SAFETY: promise 1 of this function.
+        unsafe { self.end.request(slot) }
     }
 
     #[inline(always)]
@@ -133,11 +133,12 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
         self.end.poll_event()
     }
 
-    fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8> {
-        self.end.event_bytes(head)
+    unsafe fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8> {
+        // SAFETY: promise 1 of this function.
+        unsafe { self.end.event_bytes(head) }
     }
 
-    fn release_arrived(&mut self, _: ArrivedHead) {
+    unsafe fn release_arrived(&mut self, _: ArrivedHead) {
         self.end.release_event();
     }
 
@@ -153,20 +154,24 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
         std::thread::yield_now();
     }
 
-    fn park(&mut self, until: u64) {
+    fn park(&mut self, slot: Option<u16>, until: u64) {
         self.end
             .memory()
             .shared()
             .client
             .register(self.sleeper.waker());
         self.end.announce_sleep();
-        if !self.ready() {
+        let ready = match slot {
+            Some(slot) => self.slot_ready(slot) || self.peer_gone(),
+            None => self.ready(),
+        };
+        if !ready {
             Sleeper::sleep(until);
         }
         self.end.end_sleep();
     }
 
-    fn register(&mut self, waker: &Waker) {
+    fn register(&self, waker: &Waker) {
         self.memory().shared().client.register(waker);
         self.end.announce_sleep();
     }

@@ -16,10 +16,10 @@ pub const fn memory_per_connection<S: Service>() -> usize {
     let slots = Geometry {
         window: S::TUNING.window,
         events: 0,
-        shape: S::SHAPE,
+        shape: SlotShape::of_service::<S>(),
     }
     .slots();
-    S::SHAPE.memory(slots, ServerConfig::EVENT_WINDOW)
+    SlotShape::of_service::<S>().memory(slots, ServerConfig::EVENT_WINDOW)
 }
 
 /// A handle on the slots of a lane. Public only as part of a token's type.
@@ -69,7 +69,7 @@ const ALIGN: usize = 2 * SlotShape::LINE;
 
 impl<S: Service> HeapMemory<S> {
     /// The areas' sizes.
-    const SHAPE: SlotShape = S::SHAPE;
+    const SHAPE: SlotShape = SlotShape::of_service::<S>();
 
     pub(crate) fn new(
         geometry: Geometry,
@@ -109,14 +109,17 @@ impl<S: Service> HeapMemory<S> {
     }
 
     /// Where an area begins.
+    ///
+    /// # Safety
+    /// 1. There is such a slot.
     #[inline(always)]
-    fn place(&self, area: Area, slot: usize) -> NonNull<u8> {
+    unsafe fn place(&self, area: Area, slot: usize) -> NonNull<u8> {
         let (base, size) = match area {
             Area::Request => (self.requests, Self::SHAPE.request_area),
             Area::Response => (self.responses, Self::SHAPE.response_area),
             Area::Event => (self.events, Self::SHAPE.event_area),
         };
-        // SAFETY: the callers keep promise 1 of `Memory`, that the slot exists; so the area lies in the allocation.
+        // SAFETY: the area of a slot that there is lies in the allocation.
         unsafe { base.add(slot * size) }
     }
 
@@ -137,11 +140,11 @@ impl<S: Service> Drop for Shared<S> {
 //    so a body begins 8 bytes after the start of one and is aligned to 8.
 // 2. The three kinds follow each other, each slot has its own multiple; `base` is private.
 // 3. `alloc_zeroed`.
-// 4. Set once; its shape is `S::SHAPE`, and both ends are made for `S`.
+// 4. Set once; its shape is that of `S`, and both ends are made for `S`.
 unsafe impl<S: Service> Memory for HeapMemory<S> {
     const SCOPE: BarrierScope = BarrierScope::Process;
     const OVERLAYS: bool = true;
-    const SPLITS: bool = S::SHAPE.response_area != 0;
+    const SPLITS: bool = Self::SHAPE.response_area != 0;
 
     #[inline(always)]
     fn geometry(&self) -> &Geometry {
@@ -149,15 +152,19 @@ unsafe impl<S: Service> Memory for HeapMemory<S> {
     }
 
     #[inline(always)]
-    fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
+    unsafe fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
+        // SAFETY: promise 1 of this function.
+        let place = unsafe { self.place(area, slot) };
         // SAFETY: the first 8 bytes of an area, whole lines long, are its word and are reached only as an atomic.
-        unsafe { self.place(area, slot).cast().as_ref() }
+        unsafe { place.cast().as_ref() }
     }
 
     #[inline(always)]
-    fn body(&self, area: Area, slot: usize) -> NonNull<u8> {
+    unsafe fn body(&self, area: Area, slot: usize) -> NonNull<u8> {
+        // SAFETY: promise 1 of this function.
+        let place = unsafe { self.place(area, slot) };
         // SAFETY: an area is at least a line long.
-        unsafe { self.place(area, slot).add(SlotShape::WORD) }
+        unsafe { place.add(SlotShape::WORD) }
     }
 
     fn control(&self) -> &Control {

@@ -27,7 +27,7 @@ pub struct Server<S: Service> {
     woken: Vec<u64>,
     sleeper: Sleeper,
     #[cfg(target_os = "linux")]
-    pollable: Option<crate::Pollable>,
+    pollable: std::cell::OnceCell<crate::Pollable>,
     /// Gives the name back when the server goes.
     _registration: Option<Registration>,
 }
@@ -53,7 +53,7 @@ impl<S: Service> Server<S> {
             woken: Vec::with_capacity(64),
             sleeper: Sleeper::default(),
             #[cfg(target_os = "linux")]
-            pollable: None,
+            pollable: std::cell::OnceCell::new(),
             _registration: None,
         })
     }
@@ -73,21 +73,19 @@ impl<S: Service> Server<S> {
     /// # Errors
     /// The operating system has no more descriptors.
     #[cfg(target_os = "linux")]
-    pub fn pollable(&mut self) -> std::io::Result<crate::Pollable> {
-        if self.pollable.is_none() {
-            self.pollable = Some(crate::Pollable::new()?);
+    pub fn pollable(&self) -> std::io::Result<crate::Pollable> {
+        if let Some(pollable) = self.pollable.get() {
+            return Ok(pollable.clone());
         }
-        match &self.pollable {
-            Some(pollable) => Ok(pollable.clone()),
-            None => unreachable!("it was made above"),
-        }
+        let made = crate::Pollable::new()?;
+        Ok(self.pollable.get_or_init(|| made).clone())
     }
 
     /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to
     /// receive already.
     #[cfg(target_os = "linux")]
-    pub fn arm(&mut self) -> bool {
-        let Some(pollable) = self.pollable.clone() else {
+    pub fn arm(&self) -> bool {
+        let Some(pollable) = self.pollable.get() else {
             return false;
         };
         pollable.clear();
@@ -107,7 +105,9 @@ impl<S: Service> Server<S> {
             std::mem::take(&mut mail.connected)
         };
         for (number, memory) in connected {
-            let index = self.lanes.add(ServerLane::new(memory, ClientId(number)));
+            // SAFETY: the memory was mailed once, by the client that it was made for.
+            let lane = unsafe { ServerLane::new(memory, ClientId(number)) };
+            let index = self.lanes.add(lane);
             self.numbers.insert(number, index);
         }
         for &number in &woken {
@@ -199,6 +199,13 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         unsafe { lane.reply(ticket, overlay, status, value) }
     }
 
+    unsafe fn refuse(&self, ticket: Self::Ticket, status: ReplyStatus) -> Result<(), ReplyError> {
+        // SAFETY: as in `request`.
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.refuse(ticket, status) }
+    }
+
     unsafe fn keep(&self, ticket: &Self::Ticket) -> Self::Keep {
         // SAFETY: as in `request`.
         unsafe { ticket.keep() }
@@ -265,14 +272,15 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
                     .numbers
                     .get(&client.0)
                     .and_then(|&index| self.lanes.lane(index));
-                lane.ok_or(EmitError::Disconnected)?
-                    .emit(method, len, fill)
-                    .map(|()| 1)
+                let lane = lane.ok_or(EmitError::Disconnected)?;
+                // SAFETY: `self` is borrowed by `&mut`, so this is the only thread, and `fill` has no way to it.
+                unsafe { lane.emit(method, len, fill) }.map(|()| 1)
             }
             Audience::All => {
                 let (mut delivered, mut full) = (0, 0);
                 for lane in self.lanes.iter() {
-                    match lane.emit(method, len, fill) {
+                    // SAFETY: as above.
+                    match unsafe { lane.emit(method, len, fill) } {
                         Ok(()) => delivered += 1,
                         Err(EmitError::WouldBlock { .. }) => full += 1,
                         // One that has just left is not missed.
@@ -308,7 +316,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         self.lanes.end_sleep();
     }
 
-    fn register(&mut self, waker: &Waker) {
+    fn register(&self, waker: &Waker) {
         self.hub.server.register(waker);
         if self.lanes.announce_sleep() {
             self.lanes.end_sleep();

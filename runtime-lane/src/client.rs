@@ -1,5 +1,6 @@
 //! The client's end of a lane.
 
+use core::cell::Cell;
 use core::ptr::NonNull;
 
 use runtime_core::{ArrivedHead, Completion, ReplyHead};
@@ -37,7 +38,8 @@ pub struct ClientEnd<M: Memory> {
     oldest: u16,
     /// The last of them, if there are any.
     youngest: u16,
-    polls: u32,
+    /// Polls since all in flight were looked at.
+    polls: Cell<u32>,
     events_taken: u64,
 }
 
@@ -60,8 +62,11 @@ struct Slot {
 const NONE: u16 = u16::MAX;
 
 impl<M: Memory> ClientEnd<M> {
-    /// The client's end of the lane in `memory`, which nobody has used yet.
-    pub fn new(memory: M) -> Self {
+    /// The client's end of the lane in `memory`.
+    ///
+    /// # Safety
+    /// 1. It is the only one, and nobody has used the memory yet.
+    pub unsafe fn new(memory: M) -> Self {
         let count = memory.geometry().slots() as u16;
         let slot = |number: u16| Slot {
             request: Word::FIRST,
@@ -79,7 +84,7 @@ impl<M: Memory> ClientEnd<M> {
             last: count - 1,
             oldest: NONE,
             youngest: NONE,
-            polls: 0,
+            polls: Cell::new(0),
             events_taken: 0,
             memory,
         }
@@ -109,9 +114,13 @@ impl<M: Memory> ClientEnd<M> {
     }
 
     /// The place of the request of the slot that `take` gave.
+    ///
+    /// # Safety
+    /// 1. `take` gave `slot`.
     #[inline(always)]
-    pub fn request(&self, slot: u16) -> NonNull<u8> {
-        self.memory.body(Area::Request, slot as usize)
+    pub unsafe fn request(&self, slot: u16) -> NonNull<u8> {
+        // SAFETY: by promise 1 there is such a slot.
+        unsafe { self.memory.body(Area::Request, slot as usize) }
     }
 
     /// Sends the slot that `take` gave.
@@ -160,10 +169,10 @@ impl<M: Memory> ClientEnd<M> {
         } else {
             Word::request(request, method, len, self.next, false)
         };
-        // Release: the body comes before the word; pairs with the server's Acquire in `ServerLane::poll`.
-        self.memory
-            .word(Area::Request, slot as usize)
-            .store(word.0, Ordering::Release);
+        // SAFETY: by promise 1 there is such a slot.
+        let place = unsafe { self.memory.word(Area::Request, slot as usize) };
+        // Release: the body comes before the word; pairs with the server's Acquire in `Polled::poll`.
+        place.store(word.0, Ordering::Release);
         if !self.memory.control().server().is_quiet() {
             self.call_server();
         }
@@ -184,11 +193,9 @@ impl<M: Memory> ClientEnd<M> {
         let entry = unsafe { self.slots.get_unchecked(slot as usize) };
         // Acquire: the body is read after the word; pairs with the server's Release in `ServerLane::reply`. Loaded once: a peer that
         // writes it again changes nothing that was checked.
-        let word = Word(
-            self.memory
-                .word(Self::reply_area(entry), slot as usize)
-                .load(Ordering::Acquire),
-        );
+        // SAFETY: the callers' slot is one that there is, as in `slot`.
+        let place = unsafe { self.memory.word(Self::reply_area(entry), slot as usize) };
+        let word = Word(place.load(Ordering::Acquire));
         (word.identity() == Word::reply_identity(entry.request)).then_some(word)
     }
 
@@ -224,11 +231,15 @@ impl<M: Memory> ClientEnd<M> {
     /// After the oldest was found unanswered: now and then looks at the others, and makes one that is answered the oldest.
     #[inline(never)]
     fn bring_forward(&mut self) -> bool {
-        self.polls += 1;
-        if self.polls < POLLS_PER_SCAN || self.oldest == self.youngest {
+        if self.oldest == self.youngest {
             return false;
         }
-        self.polls = 0;
+        let polls = self.polls.get() + 1;
+        self.polls.set(polls);
+        if polls < POLLS_PER_SCAN {
+            return false;
+        }
+        self.polls.set(0);
         // Replies that came together are taken in their order.
         if self.reply_word(self.oldest).is_some() {
             return true;
@@ -242,7 +253,7 @@ impl<M: Memory> ClientEnd<M> {
         self.slot(slot).queue = oldest;
         self.oldest = slot;
         // Others may have overtaken as well: look again soon.
-        self.polls = POLLS_PER_SCAN - 1;
+        self.polls.set(POLLS_PER_SCAN - 1);
         true
     }
 
@@ -275,7 +286,8 @@ impl<M: Memory> ClientEnd<M> {
         Completion {
             slot,
             head: ReplyHead::from_bits(word.0 >> 16),
-            place: self.memory.body(Self::reply_area(entry), slot as usize),
+            // SAFETY: as above.
+            place: unsafe { self.memory.body(Self::reply_area(entry), slot as usize) },
         }
     }
 
@@ -288,7 +300,7 @@ impl<M: Memory> ClientEnd<M> {
     /// This slot, if it is in flight and its reply has arrived; it is then taken until `release`.
     #[inline(always)]
     pub fn poll_slot(&mut self, slot: u16) -> Option<Completion> {
-        if slot == self.oldest {
+        if slot == self.oldest && slot != NONE {
             let word = self.reply_word(slot)?;
             self.pop_oldest(slot);
             return Some(self.completion(slot, word));
@@ -305,13 +317,19 @@ impl<M: Memory> ClientEnd<M> {
         (slot as usize) < self.slots.len() && self.reply_word(slot).is_some()
     }
 
-    /// True if `poll` would sooner or later find something.
+    /// True if there is something to poll, which the next `poll` then finds.
     pub fn any_ready(&self) -> bool {
-        self.oldest != NONE
-            && (self.reply_word(self.oldest).is_some()
-                || self
-                    .find_younger(|this, slot| this.reply_word(slot).is_some())
-                    .is_some())
+        if self.oldest == NONE {
+            return false;
+        }
+        if self.reply_word(self.oldest).is_some() {
+            return true;
+        }
+        let found = self.find_younger(|this, slot| this.reply_word(slot).is_some());
+        if found.is_some() {
+            self.polls.set(POLLS_PER_SCAN - 1);
+        }
+        found.is_some()
     }
 
     /// Frees a completed slot.
@@ -346,7 +364,9 @@ impl<M: Memory> ClientEnd<M> {
         }
         let slot = self.events_taken as usize & (geometry.events - 1);
         // Acquire: the body is read after the word; pairs with the Release in `ServerLane::emit`.
-        let word = Word(self.memory.word(Area::Event, slot).load(Ordering::Acquire));
+        // SAFETY: masked, so below the number of events.
+        let place = unsafe { self.memory.word(Area::Event, slot) };
+        let word = Word(place.load(Ordering::Acquire));
         if word.identity() != event_identity(self.events_taken, geometry.events) {
             return None;
         }
@@ -359,8 +379,12 @@ impl<M: Memory> ClientEnd<M> {
     }
 
     /// The place of the arguments of an event.
-    pub fn event_bytes(&self, head: &ArrivedHead) -> NonNull<u8> {
-        self.memory.body(Area::Event, head.slot as usize)
+    ///
+    /// # Safety
+    /// 1. `poll_event` gave it.
+    pub unsafe fn event_bytes(&self, head: &ArrivedHead) -> NonNull<u8> {
+        // SAFETY: by promise 1 there is such a slot.
+        unsafe { self.memory.body(Area::Event, head.slot as usize) }
     }
 
     /// Frees the oldest event.
@@ -377,7 +401,9 @@ impl<M: Memory> ClientEnd<M> {
         }
         let slot = self.events_taken as usize & (geometry.events - 1);
         // Relaxed: only a hint; `poll_event` loads it again.
-        let word = Word(self.memory.word(Area::Event, slot).load(Ordering::Relaxed));
+        // SAFETY: masked, so below the number of events.
+        let place = unsafe { self.memory.word(Area::Event, slot) };
+        let word = Word(place.load(Ordering::Relaxed));
         word.identity() == event_identity(self.events_taken, geometry.events)
     }
 

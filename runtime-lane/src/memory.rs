@@ -51,11 +51,12 @@ impl Geometry {
     pub fn of<S: Service>(window: usize, events: usize) -> Option<Self> {
         let fits =
             |count: usize| count.is_power_of_two() && (2..=Self::MAX_WINDOW).contains(&count);
-        let events = if S::SHAPE.event_area == 0 { 0 } else { events };
+        let shape = SlotShape::of_service::<S>();
+        let events = if shape.event_area == 0 { 0 } else { events };
         (fits(window) && (events == 0 || fits(events))).then_some(Self {
             window,
             events,
-            shape: S::SHAPE,
+            shape,
         })
     }
 
@@ -105,10 +106,16 @@ pub unsafe trait Memory: Clone + Send + Sync + 'static {
     fn geometry(&self) -> &Geometry;
 
     /// The word of an area, its first 8 bytes.
-    fn word(&self, area: Area, slot: usize) -> &AtomicU64;
+    ///
+    /// # Safety
+    /// 1. There is such a slot: see promise 1.
+    unsafe fn word(&self, area: Area, slot: usize) -> &AtomicU64;
 
     /// The body of an area, which follows its word.
-    fn body(&self, area: Area, slot: usize) -> NonNull<u8>;
+    ///
+    /// # Safety
+    /// 1. As for [`word`](Self::word).
+    unsafe fn body(&self, area: Area, slot: usize) -> NonNull<u8>;
 
     /// The control block.
     fn control(&self) -> &Control;

@@ -78,11 +78,11 @@ unsafe impl Memory for Watched {
         &self.0.geometry
     }
 
-    fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
+    unsafe fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
         &self.0.words[Self::index(area, slot)]
     }
 
-    fn body(&self, area: Area, slot: usize) -> NonNull<u8> {
+    unsafe fn body(&self, area: Area, slot: usize) -> NonNull<u8> {
         let body = self.0.bodies[Self::index(area, slot)].with_mut(<*mut _>::cast);
         NonNull::new(body).expect("the pointer of a cell is not null")
     }
@@ -122,13 +122,17 @@ fn model(test: impl Fn() + Sync + Send + 'static) {
 fn ends() -> (ClientEnd<Watched>, LaneSet<Watched>, Watched) {
     let memory = Watched::new();
     let mut lanes = LaneSet::default();
-    lanes.add(ServerLane::new(memory.clone(), ClientId(1)));
-    (ClientEnd::new(memory.clone()), lanes, memory)
+    // SAFETY: fresh memory, and the only end of its kind.
+    lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1)) });
+    // SAFETY: as above.
+    let client = unsafe { ClientEnd::new(memory.clone()) };
+    (client, lanes, memory)
 }
 
 fn send(client: &mut ClientEnd<Watched>, value: u64, overlay: bool) {
     let slot = client.take().expect("the window is not full");
-    put(client.request(slot), value);
+    // SAFETY: `take` gave the slot.
+    put(unsafe { client.request(slot) }, value);
     // SAFETY: `take` gave the slot.
     unsafe { client.send(slot, 1, 8, overlay) };
 }
@@ -297,7 +301,8 @@ fn events_are_handed_over() {
         let server = thread::spawn(move || {
             let lane = std::sync::Arc::clone(lanes.iter().next().expect("there is a lane"));
             for value in 0..3 {
-                while lane.emit(1, 8, &mut |body| put(body, value)).is_err() {
+                // SAFETY: this is the only thread that does.
+                while unsafe { lane.emit(1, 8, &mut |body| put(body, value)) }.is_err() {
                     thread::yield_now();
                 }
             }
@@ -310,7 +315,8 @@ fn events_are_handed_over() {
                 }
                 thread::yield_now();
             };
-            assert_eq!(get(client.event_bytes(&head)), value);
+            // SAFETY: `poll_event` gave it.
+            assert_eq!(get(unsafe { client.event_bytes(&head) }), value);
             client.release_event();
         }
         server.join().expect("the server ends");

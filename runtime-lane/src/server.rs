@@ -122,7 +122,10 @@ impl Seen {
 
 impl<M: Memory> ServerLane<M> {
     /// The server's end of the lane in `memory`.
-    pub fn new(memory: M, client: ClientId) -> Self {
+    ///
+    /// # Safety
+    /// 1. It is the only one, and nothing was received from the memory yet.
+    pub unsafe fn new(memory: M, client: ClientId) -> Self {
         let slots = memory.geometry().slots();
         let fresh = |_| Seen(AtomicU16::new(Seen::NOTHING));
         Self {
@@ -154,11 +157,22 @@ impl<M: Memory> ServerLane<M> {
         unsafe { self.seen.get_unchecked(slot as usize) }
     }
 
-    /// The word in `slot`, if it is the request with the identity that is expected next.
+    /// The word in `slot`, if it is the request with the identity that is expected next; `seen` is what was last received there.
+    ///
+    /// # Safety
+    /// 1. `slot` is below the number of slots.
     #[inline(always)]
-    fn new_request(&self, slot: u16, seen: &Seen, expected: u16, order: Ordering) -> Option<Word> {
+    unsafe fn new_request(
+        &self,
+        slot: u16,
+        seen: &Seen,
+        expected: u16,
+        order: Ordering,
+    ) -> Option<Word> {
+        // SAFETY: promise 1.
+        let place = unsafe { self.memory.word(Area::Request, slot as usize) };
         // Loaded once: a peer that writes it again changes nothing that was checked.
-        let word = Word(self.memory.word(Area::Request, slot as usize).load(order));
+        let word = Word(place.load(order));
         let flip = if M::SPLITS { Word::FLIP } else { 0 };
         let is_new = word.identity() & !flip == expected && seen.admits(word, M::SPLITS);
         is_new.then_some(word)
@@ -170,7 +184,8 @@ impl<M: Memory> ServerLane<M> {
     /// 1. The ticket is of this lane, and unanswered.
     #[inline(always)]
     pub unsafe fn request(&self, ticket: &LaneTicket<M>) -> NonNull<u8> {
-        self.memory.body(Area::Request, ticket.slot() as usize)
+        // SAFETY: `poll` checked the slot of its tickets, and this one is of this lane by promise 1.
+        unsafe { self.memory.body(Area::Request, ticket.slot() as usize) }
     }
 
     /// The place of the response of a held request.
@@ -179,8 +194,11 @@ impl<M: Memory> ServerLane<M> {
     /// 1. The ticket is of this lane, and unanswered.
     #[inline(always)]
     pub unsafe fn response(&self, ticket: &LaneTicket<M>, overlay: bool) -> NonNull<u8> {
-        self.memory
-            .body(Area::of_reply::<M>(overlay), ticket.slot() as usize)
+        // SAFETY: as in `request`.
+        unsafe {
+            self.memory
+                .body(Area::of_reply::<M>(overlay), ticket.slot() as usize)
+        }
     }
 
     /// Answers a held request; from any thread.
@@ -202,15 +220,48 @@ impl<M: Memory> ServerLane<M> {
         // SAFETY: `poll` checked the slot of its tickets, and this one is of this lane by promise 1.
         unsafe { self.seen(slot) }.give_up(word, M::SPLITS && !overlay);
         let reply = Word::reply(word.identity(), status as u16, value);
+        // SAFETY: as above.
+        let place = unsafe {
+            self.memory
+                .word(Area::of_reply::<M>(overlay), slot as usize)
+        };
         // Release: the body comes before the word; pairs with the client's Acquire in `ClientEnd::reply_word`.
-        self.memory
-            .word(Area::of_reply::<M>(overlay), slot as usize)
-            .store(reply.0, Ordering::Release);
+        place.store(reply.0, Ordering::Release);
         if self.memory.control().client().is_quiet() {
             Ok(())
         } else {
             self.call_client()
         }
+    }
+
+    /// Answers a held request without a response, where the client looks for the reply and elsewhere.
+    ///
+    /// # Safety
+    /// 1. The ticket is of this lane, and unanswered.
+    ///
+    /// # Errors
+    /// The client is gone.
+    #[cold]
+    pub unsafe fn refuse(
+        &self,
+        ticket: LaneTicket<M>,
+        status: ReplyStatus,
+    ) -> Result<(), ReplyError> {
+        // The request's area comes first: a client that looks there may use the slot again at once, and the word in the response's area
+        // then has the identity of an old request. The other way round the second word could fall on a new request.
+        // SAFETY: promise 1.
+        let result = unsafe { self.reply(ticket, true, status, 0) };
+        if M::SPLITS {
+            // SAFETY: as in `reply`.
+            let place = unsafe { self.memory.word(Area::Response, ticket.slot() as usize) };
+            let reply = Word::reply(ticket.word.identity(), status as u16, 0);
+            // Release: as in `reply`.
+            place.store(reply.0, Ordering::Release);
+            if !self.memory.control().client().is_quiet() {
+                return self.call_client();
+            }
+        }
+        result
     }
 
     /// Wakes the client if it sleeps; an error if it is gone.
@@ -229,9 +280,12 @@ impl<M: Memory> ServerLane<M> {
 
     /// Sends an event, which `fill` writes at the place that it is given.
     ///
+    /// # Safety
+    /// 1. One thread at a time, and not from `fill`.
+    ///
     /// # Errors
     /// The event window is full, or the client is gone.
-    pub fn emit(
+    pub unsafe fn emit(
         &self,
         method: u16,
         len: usize,
@@ -251,13 +305,14 @@ impl<M: Memory> ServerLane<M> {
             });
         }
         let slot = sent as usize & (events - 1);
-        fill(self.memory.body(Area::Event, slot));
+        // SAFETY: masked, so below the number of events.
+        fill(unsafe { self.memory.body(Area::Event, slot) });
         self.events_sent.store(sent + 1, Ordering::Relaxed);
         let word = Word::request(event_identity(sent, events), method, len, 0, false);
+        // SAFETY: as above.
+        let place = unsafe { self.memory.word(Area::Event, slot) };
         // Release: the body comes before the word; pairs with the client's Acquire in `ClientEnd::poll_event`.
-        self.memory
-            .word(Area::Event, slot)
-            .store(word.0, Ordering::Release);
+        place.store(word.0, Ordering::Release);
         if !control.client().is_quiet() {
             // That it left meanwhile is no failure of this event's.
             let _ = self.call_client();
@@ -316,8 +371,11 @@ impl<M: Memory> Polled<M> {
         // SAFETY: the callers have the slot from `first` or `checked`.
         let seen = unsafe { self.lane.seen(slot) };
         // Relaxed: only a hint; `poll` loads it again.
-        self.lane
-            .new_request(slot, seen, self.expected, Ordering::Relaxed)
+        // SAFETY: as above.
+        unsafe {
+            self.lane
+                .new_request(slot, seen, self.expected, Ordering::Relaxed)
+        }
     }
 
     /// The next request, if it is in the likelier slot; if it is not, `look_again` comes next.
@@ -330,7 +388,8 @@ impl<M: Memory> Polled<M> {
         // SAFETY: `first` is below the number of slots.
         let seen = unsafe { shared.seen(slot) };
         // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
-        let word = shared.new_request(slot, seen, self.expected, Ordering::Acquire)?;
+        // SAFETY: as above.
+        let word = unsafe { shared.new_request(slot, seen, self.expected, Ordering::Acquire) }?;
         seen.hold(word);
         self.expected = Word::next_request(self.expected);
         if word.again() {
@@ -559,7 +618,7 @@ impl<M: Memory> LaneSet<M> {
     }
 
     /// Stops polling every lane, so that the next request of any rings. True if one came in at the last moment.
-    pub fn announce_sleep(&mut self) -> bool {
+    pub fn announce_sleep(&self) -> bool {
         for polled in &self.awake {
             let server = polled.lane.memory.control().server();
             server.announce_without_barrier();
@@ -572,7 +631,7 @@ impl<M: Memory> LaneSet<M> {
     }
 
     /// Polls again every lane that `announce_sleep` stopped.
-    pub fn end_sleep(&mut self) {
+    pub fn end_sleep(&self) {
         for polled in &self.awake {
             polled.lane.memory.control().server().wake();
         }

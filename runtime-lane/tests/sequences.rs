@@ -81,12 +81,12 @@ unsafe impl<const S: bool> Memory for Plain<S> {
         &self.0.geometry
     }
 
-    fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
+    unsafe fn word(&self, area: Area, slot: usize) -> &AtomicU64 {
         // SAFETY: aligned, in the allocation, and reached only as an atomic.
         unsafe { self.place(area, slot).cast().as_ref() }
     }
 
-    fn body(&self, area: Area, slot: usize) -> NonNull<u8> {
+    unsafe fn body(&self, area: Area, slot: usize) -> NonNull<u8> {
         // SAFETY: an area has 64 bytes.
         unsafe { self.place(area, slot).add(SlotShape::WORD) }
     }
@@ -141,9 +141,11 @@ impl<const S: bool> Run<S> {
     fn new(window: usize, seed: u64) -> Self {
         let memory = Plain::<S>::new(window);
         let mut lanes = LaneSet::default();
-        lanes.add(ServerLane::new(memory.clone(), ClientId(1)));
+        // SAFETY: fresh memory, and the only end of its kind.
+        lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1)) });
         Self {
-            client: ClientEnd::new(memory),
+            // SAFETY: as above.
+            client: unsafe { ClientEnd::new(memory) },
             lanes,
             random: Random(seed),
             sent: 0,
@@ -169,7 +171,8 @@ impl<const S: bool> Run<S> {
         );
         let Some(slot) = taken else { return };
         let overlay = !S || self.random.below(3) == 0;
-        put(self.client.request(slot), self.sent);
+        // SAFETY: `take` gave the slot.
+        put(unsafe { self.client.request(slot) }, self.sent);
         // SAFETY: `take` gave the slot.
         unsafe { self.client.send(slot, 7, 8, overlay) };
         let before = self.in_flight.insert(self.sent, (slot, overlay));
@@ -324,7 +327,8 @@ fn a_reply_that_lies_there_since_the_last_turn_answers_nothing() {
     for turn in 0..3 {
         for step in 0..8192 {
             let slot = run.client.take().expect("nothing is in flight");
-            put(run.client.request(slot), run.sent);
+            // SAFETY: `take` gave the slot.
+            put(unsafe { run.client.request(slot) }, run.sent);
             // Once a turn, at the same place, the reply goes to the response area.
             let overlay = step != 77;
             // SAFETY: `take` gave the slot.
@@ -346,7 +350,8 @@ fn a_client_that_writes_nonsense_harms_only_itself() {
     for seed in 1..20 {
         let memory = Plain::<true>::new(8);
         let mut lanes = LaneSet::default();
-        lanes.add(ServerLane::new(memory.clone(), ClientId(1)));
+        // SAFETY: fresh memory, and the only end of its kind.
+        lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1)) });
         let mut random = Random(seed);
         let mut held = Vec::new();
         let mut received = 0;
@@ -364,9 +369,9 @@ fn a_client_that_writes_nonsense_harms_only_itself() {
                 } else {
                     0
                 };
-            memory
-                .word(Area::Request, slot)
-                .store(word, Ordering::Release);
+            // SAFETY: a slot that there is.
+            let place = unsafe { memory.word(Area::Request, slot) };
+            place.store(word, Ordering::Release);
             if let Some(ticket) = lanes.poll() {
                 received += 1;
                 // SAFETY: the set lives and is not changed.
@@ -398,7 +403,8 @@ fn a_request_that_lies_there_since_the_last_turn_is_not_received_again() {
     let send = |run: &mut Run<true>, overlay: bool| {
         assert!(run.lanes.poll().is_none(), "nothing was sent");
         let slot = run.client.take().expect("there is room");
-        put(run.client.request(slot), run.sent);
+        // SAFETY: `take` gave the slot.
+        put(unsafe { run.client.request(slot) }, run.sent);
         // SAFETY: `take` gave the slot.
         unsafe { run.client.send(slot, 7, 8, overlay) };
         run.in_flight.insert(run.sent, (slot, overlay));

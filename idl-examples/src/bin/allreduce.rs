@@ -123,7 +123,7 @@ fn main() -> Result<(), Failure> {
         max_clients: WORKERS as usize,
         ..ServerConfig::default()
     };
-    let mut server = Server::over(runtime_inproc::Server::new(&config)?, &config);
+    let server = Server::over(runtime_inproc::Server::new(&config)?, &config);
     let connector = server.transport().connector();
     let mut workers = Vec::new();
     for _ in 0..WORKERS {

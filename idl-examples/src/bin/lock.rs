@@ -198,7 +198,7 @@ fn work(mut client: Client, name: Name, counter: &AtomicU64) -> Result<Laps, Fai
 
 fn main() -> Result<(), Failure> {
     let config = ServerConfig::default();
-    let mut server = Server::over(runtime_inproc::Server::new(&config)?, &config);
+    let server = Server::over(runtime_inproc::Server::new(&config)?, &config);
     let connector = server.transport().connector();
     let connect = || -> Result<Client, Failure> {
         let config = ClientConfig::default();

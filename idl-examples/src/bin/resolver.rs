@@ -85,7 +85,7 @@ async fn resolve(
 }
 
 fn main() -> Result<(), Failure> {
-    let mut server = Server::bind("resolver")?;
+    let server = Server::bind("resolver")?;
     let stop = server.transport().stopper();
     let thread = thread::spawn(move || serve(server));
     let mut client: Client = Client::connect("resolver")?;

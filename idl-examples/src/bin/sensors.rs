@@ -194,7 +194,7 @@ fn main() -> Result<(), Failure> {
         event_window: 8,
         ..ServerConfig::default()
     };
-    let mut server = Server::over(runtime_inproc::Server::new(&config)?, &config);
+    let server = Server::over(runtime_inproc::Server::new(&config)?, &config);
     let connector = server.transport().connector();
     let connect = || -> Result<Client, Failure> {
         let config = ClientConfig::default();

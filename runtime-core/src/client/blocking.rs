@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::Core;
 use super::calls::State;
 use crate::error::{CallError, Refusal};
-use crate::service::{Method, Service};
+use crate::service::{Method, Service, assert_call};
 use crate::transport::{ClientTransport, Failure};
 
 /// The calls of a client, each waiting for its reply; made by [`Client::blocking`](crate::Client::blocking).
@@ -40,6 +40,7 @@ impl<'a, S: Service, T: ClientTransport, U> Blocking<'a, S, T, U> {
         &mut self,
         fill: impl FnOnce(&mut M::Request),
     ) -> Result<M::Output, CallError<M::Error>> {
+        const { assert_call::<M>() };
         let slot = self.core.build::<M>(fill)?;
         self.core.calls.start::<M>(slot, State::Awaited);
         self.core.send::<M>(slot);
@@ -64,7 +65,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         };
         // The slot is released below, after the response was copied out of it.
         let result = self
-            .outcome::<M::Service>(completion, M::INDEX)
+            .outcome::<M::Service>(completion, M::ID, M::INDEX)
             .of::<M>()
             .map(|response| M::Output::from(*response));
         self.calls.end(slot);
@@ -83,7 +84,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         self.calls.stamp(now);
         let deadline = self.calls.deadline(slot);
         // What came in while the reply of this slot was not yet there may be its own: `sleep_until` asks for that only.
-        self.sleep_until(deadline, |core| {
+        self.sleep_until(Some(slot), deadline, |core| {
             core.calls.state(slot) != State::Awaited || core.transport.slot_ready(slot)
         });
         if let Some(result) = self.take_reply::<M>(slot) {
@@ -139,6 +140,7 @@ impl<'a, S: Service, T: ClientTransport, U> Retrying<'a, S, T, U> {
         mut fill: impl FnMut(&mut M::Request),
     ) -> Result<M::Output, CallError<M::Error>> {
         const {
+            assert_call::<M>();
             assert!(
                 M::IDEMPOTENT,
                 "only a method marked `@Idempotent` may be repeated"

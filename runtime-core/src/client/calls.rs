@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use core::task::Waker;
 use core::time::Duration;
 
 use super::nanoseconds;
@@ -93,7 +92,6 @@ struct Entry<U> {
     sent_at: u64,
     /// What `arrived` keeps: the completion without its slot.
     arrived: Option<(NonNull<u8>, ReplyHead)>,
-    waker: Option<Waker>,
 }
 
 impl<U> Entry<U> {
@@ -151,7 +149,6 @@ impl<U> Calls<U> {
             deadline: 0,
             sent_at: 0,
             arrived: None,
-            waker: None,
         };
         Self {
             entries: (0..slots).map(entry).collect(),
@@ -275,12 +272,10 @@ impl<U> Calls<U> {
             .unwrap_or(u64::MAX);
     }
 
-    /// True if this is a callback call that has ended by `now`; those that are awaited are ended by whoever waits.
+    /// True if this call has ended by `now`.
     pub(super) fn is_due(&self, slot: u16, now: u64) -> bool {
         let entry = self.entry(slot);
-        entry.kind.state() == State::Callback
-            && entry.kind.has(Kind::STAMPED)
-            && entry.deadline <= now
+        entry.is_running() && entry.kind.has(Kind::STAMPED) && entry.deadline <= now
     }
 
     /// When an awaited call ends; asks for `stamp` before.
@@ -298,7 +293,6 @@ impl<U> Calls<U> {
     /// Ends a call whose slot stays taken, and gives back what it carried.
     pub(super) fn abandon(&mut self, slot: u16) -> Option<U> {
         let entry = self.entry_mut(slot);
-        entry.waker = None;
         entry.arrived = None;
         entry.take_user_data(State::Abandoned)
     }
@@ -341,13 +335,9 @@ impl<U> Calls<U> {
         entry.kind.has(Kind::MEASURED).then_some(entry.sent_at)
     }
 
-    /// Keeps the completion of an awaited call and wakes whoever waits.
+    /// Keeps the completion of an awaited call for whoever waits.
     pub(super) fn arrived(&mut self, completion: Completion) {
-        let entry = self.entry_mut(completion.slot);
-        entry.arrived = Some((completion.place, completion.head));
-        if let Some(waker) = entry.waker.take() {
-            waker.wake();
-        }
+        self.entry_mut(completion.slot).arrived = Some((completion.place, completion.head));
     }
 
     /// The completion kept by `arrived`.
@@ -355,30 +345,6 @@ impl<U> Calls<U> {
     pub(super) fn take_arrived(&mut self, slot: u16) -> Option<Completion> {
         let (place, head) = self.entry_mut(slot).arrived.take()?;
         Some(Completion { slot, head, place })
-    }
-
-    /// Whom to wake when an awaited call's reply arrives.
-    pub(super) fn set_waker(&mut self, slot: u16, waker: &Waker) {
-        match &mut self.entry_mut(slot).waker {
-            Some(old) => old.clone_from(waker),
-            place => *place = Some(waker.clone()),
-        }
-    }
-
-    /// Wakes whoever waits for this slot.
-    pub(super) fn wake(&mut self, slot: u16) {
-        if let Some(waker) = self.entry_mut(slot).waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// Wakes everybody who waits; each looks for itself.
-    pub(super) fn wake_all(&mut self) {
-        for entry in &mut self.entries {
-            if let Some(waker) = entry.waker.take() {
-                waker.wake();
-            }
-        }
     }
 
     /// Slots with a call.

@@ -1,10 +1,11 @@
 //! Calls as futures, for any executor.
 
+use alloc::sync::Arc;
 use core::cell::RefCell;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use super::Core;
 use crate::error::{CallError, Refusal};
@@ -25,8 +26,8 @@ pub struct Pending<'a, M: Method, T: ClientTransport, U> {
 enum Waiting {
     /// Not sent.
     Refused(Refusal),
-    /// In flight in this slot; true once the deadline's timer is set.
-    InFlight(u16, bool),
+    /// In flight in this slot; with whom the deadline's timer wakes.
+    InFlight(u16, Option<Waker>),
     /// Over.
     Done,
 }
@@ -34,7 +35,7 @@ enum Waiting {
 impl<'a, M: Method, T: ClientTransport, U> Pending<'a, M, T, U> {
     pub(super) fn new(core: &'a RefCell<Core<T, U>>, started: Result<u16, Refusal>) -> Self {
         let state = match started {
-            Ok(slot) => Waiting::InFlight(slot, false),
+            Ok(slot) => Waiting::InFlight(slot, None),
             Err(why) => Waiting::Refused(why),
         };
         Self {
@@ -63,9 +64,8 @@ impl<M: Method, T: ClientTransport, U> Future for Pending<'_, M, T, U> {
         let mut core = this.core.borrow_mut();
         let result = core.poll_awaited::<M>(slot, timer, context);
         if result.is_ready() {
+            core.wakers.forget(slot);
             this.state = Waiting::Done;
-            // The one waker that the transport knows may have been ours: let the others look and register anew.
-            core.calls.wake_all();
         }
         result
     }
@@ -75,16 +75,16 @@ impl<T: ClientTransport, U> Core<T, U> {
     fn poll_awaited<M: Method>(
         &mut self,
         slot: u16,
-        timer: &mut bool,
+        timer: &mut Option<Waker>,
         context: &mut Context<'_>,
     ) -> Poll<Result<M::Output, CallError<M::Error>>> {
         if let Some(result) = self.take_reply::<M>(slot) {
             return Poll::Ready(result);
         }
-        self.calls.set_waker(slot, context.waker());
-        self.transport.register(context.waker());
-        // What arrived before the waker was known woke nobody: pass on what belongs to others and look once more.
-        self.wake_arrived();
+        self.wakers.register(slot, context.waker());
+        self.transport
+            .register(&Waker::from(Arc::clone(&self.wakers)));
+        // What arrived before the waker was known woke nobody: look once more.
         let gone = self.transport.peer_gone();
         if let Some(result) = self.take_reply::<M>(slot) {
             return Poll::Ready(result);
@@ -99,33 +99,26 @@ impl<T: ClientTransport, U> Core<T, U> {
             self.time_out(slot);
             Failure::Timeout
         } else {
-            if !*timer {
+            let set = timer.as_ref();
+            if !set.is_some_and(|waker| waker.will_wake(context.waker())) {
                 self.transport.wake_at(deadline, context.waker());
-                *timer = true;
+                *timer = Some(context.waker().clone());
             }
             return Poll::Pending;
         };
         Poll::Ready(Err(failure.as_error::<M>()))
     }
-
-    /// Wakes the others whose replies have arrived.
-    fn wake_arrived(&mut self) {
-        for slot in 0..self.transport.slots() as u16 {
-            if self.calls.state(slot) == super::State::Awaited && self.transport.slot_ready(slot) {
-                self.calls.wake(slot);
-            }
-        }
-    }
 }
 
 impl<M: Method, T: ClientTransport, U> Drop for Pending<'_, M, T, U> {
     fn drop(&mut self) {
-        if let Waiting::InFlight(slot, _) = self.state {
+        if let Waiting::InFlight(slot, _) = &self.state {
+            let slot = *slot;
             let mut core = self.core.borrow_mut();
+            core.wakers.forget(slot);
             if core.take_reply::<M>(slot).is_none() {
                 core.lose(slot);
             }
-            core.calls.wake_all();
         }
     }
 }

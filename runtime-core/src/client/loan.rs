@@ -81,6 +81,7 @@ impl<M: Method, T: ClientTransport, U> DerefMut for Loan<'_, M, T, U> {
 
 impl<M: Method, T: ClientTransport, U> Drop for Loan<'_, M, T, U> {
     fn drop(&mut self) {
+        self.core.forget_next_deadline();
         // SAFETY: `take` gave the slot, and it was not sent.
         unsafe { self.core.transport.give_back(self.slot) };
     }

@@ -4,7 +4,9 @@ mod blocking;
 mod calls;
 mod future;
 mod loan;
+mod wakers;
 
+use alloc::sync::Arc;
 use core::cell::RefCell;
 use core::fmt;
 use core::ptr::NonNull;
@@ -16,12 +18,14 @@ pub use future::Pending;
 pub use loan::Loan;
 
 use self::calls::{Calls, Kind, State};
+use self::wakers::Wakers;
 use crate::config::ClientConfig;
 use crate::counters::{Counters, Histogram, Tally, count};
 use crate::error::{AttachError, Refusal, Refused, WaitError};
 use crate::server::Arrived;
 use crate::service::{
-    Ended, Lies, Method, MethodKind, Outcome, Service, assert_fits, request_apart,
+    Ended, Lies, Method, MethodKind, Outcome, Service, assert_call, assert_fits, assert_request,
+    request_apart,
 };
 use crate::transport::{ClientTransport, Completion, Connect, Failure, ReplyHead};
 
@@ -39,6 +43,7 @@ pub struct Client<S: Service, T: ClientTransport, U = ()> {
 struct Core<T: ClientTransport, U> {
     transport: T,
     calls: Calls<U>,
+    wakers: Arc<Wakers>,
     tally: Tally,
     histogram: Option<Histogram>,
     spin: u64,
@@ -65,6 +70,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let core = Core {
             transport,
             calls: Calls::new(slots, S::METHODS, config.deadline),
+            wakers: Wakers::new(slots),
             tally: Tally::new::<S>(),
             histogram: config.histogram.then(Histogram::new),
             spin: nanoseconds(S::TUNING.spin.unwrap_or(config.spin)),
@@ -101,6 +107,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         user_data: U,
         fill: impl FnOnce(&mut M::Request),
     ) -> Result<(), Refused<U>> {
+        const { assert_call::<M>() };
         let core = self.core.get_mut();
         match core.build::<M>(fill) {
             Ok(slot) => {
@@ -140,6 +147,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         &self,
         fill: impl FnOnce(&mut M::Request),
     ) -> Pending<'_, M, T, U> {
+        const { assert_call::<M>() };
         let mut core = self.core.borrow_mut();
         let started = core.build::<M>(fill).inspect(|&slot| {
             core.calls.start::<M>(slot, State::Awaited);
@@ -154,6 +162,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// The window is full or the server is gone.
     #[inline]
     pub fn loan<M: Method<Service = S>>(&mut self) -> Result<Loan<'_, M, T, U>, Refusal> {
+        const { assert_request::<M>() };
         let core = self.core.get_mut();
         let slot = core.take()?;
         Ok(Loan::new(core, slot))
@@ -224,7 +233,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let until = start.saturating_add(nanoseconds(timeout));
         core.calls.stamp(start);
         let due = core.calls.earliest();
-        let ready = core.sleep_until(until.min(due), |core| core.transport.ready());
+        let ready = core.sleep_until(None, until.min(due), |core| core.transport.ready());
         if core.transport.peer_gone() {
             return Err(WaitError::Disconnected);
         }
@@ -286,8 +295,8 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     }
 
     /// The transport, for what only it offers.
-    pub fn transport(&mut self) -> &mut T {
-        &mut self.core.get_mut().transport
+    pub fn transport(&mut self) -> &T {
+        &self.core.get_mut().transport
     }
 }
 
@@ -301,6 +310,8 @@ impl<T: ClientTransport, U> Core<T, U> {
                 return Ok(slot);
             }
             if let Some(why) = self.make_room() {
+                // What `within` said was for this call.
+                self.forget_next_deadline();
                 return Err(why);
             }
         }
@@ -322,6 +333,12 @@ impl<T: ClientTransport, U> Core<T, U> {
         self.unusual = true;
     }
 
+    /// Takes back what `within` said, when the call that it was for is not sent.
+    fn forget_next_deadline(&mut self) {
+        self.next_deadline = None;
+        self.unusual = self.histogram.is_some();
+    }
+
     /// Collects what asks for no callback: ended oneway requests and late replies. `None` if that has freed a slot.
     #[cold]
     fn make_room(&mut self) -> Option<Refusal> {
@@ -340,6 +357,7 @@ impl<T: ClientTransport, U> Core<T, U> {
     fn collect(&mut self) {
         for slot in 0..self.transport.slots() as u16 {
             if matches!(self.calls.state(slot), State::Oneway | State::Abandoned)
+                && self.transport.slot_ready(slot)
                 && self.transport.poll_slot(slot).is_some()
             {
                 self.discard(slot);
@@ -432,7 +450,10 @@ impl<T: ClientTransport, U> Core<T, U> {
         self.record(completion.slot);
         match self.calls.state(completion.slot) {
             // Whoever waits for it finds it there.
-            State::Awaited => self.calls.arrived(completion),
+            State::Awaited => {
+                self.calls.arrived(completion);
+                self.wakers.wake_slot(slot);
+            }
             State::Callback => {
                 if let Some((kind, user_data)) = self.calls.finish_callback(completion.slot) {
                     self.finish::<S>(completion, kind, user_data, deliver);
@@ -464,7 +485,9 @@ impl<T: ClientTransport, U> Core<T, U> {
             core: self,
             slot: completion.slot,
         };
-        let outcome = release.core.outcome::<S>(completion, kind.index());
+        let outcome = release
+            .core
+            .outcome::<S>(completion, kind.method(), kind.index());
         if let Some(reply) = S::reply(kind.method(), outcome) {
             deliver(user_data, reply);
         }
@@ -473,13 +496,19 @@ impl<T: ClientTransport, U> Core<T, U> {
 
     /// What a completion says, before its type is known.
     #[inline(always)]
-    fn outcome<S: Service>(&self, completion: Completion, index: usize) -> Outcome<'_, S> {
+    fn outcome<S: Service>(
+        &self,
+        completion: Completion,
+        method: u16,
+        index: usize,
+    ) -> Outcome<'_, S> {
         // SAFETY: promise 2 of `ClientTransport`: a place with room for the largest response. The slot is released by `&mut self`, when
         // the outcome is no longer in use.
         let lies = unsafe { Lies::new(completion.place, T::APART) };
         Outcome::new(Ended::Arrived {
             head: completion.head,
             lies,
+            method,
             tally: &self.tally,
             index,
         })
@@ -509,7 +538,8 @@ impl<T: ClientTransport, U> Core<T, U> {
         Ok(self.expire::<S>(now, deliver))
     }
 
-    /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up.
+    /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up. An awaited call is ended by whoever
+    /// waits for it, who has the client borrowed; one that is found here belongs to a future that was forgotten, not dropped.
     fn expire<S: Service>(&mut self, now: u64, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
         let mut expired = 0;
         for slot in 0..self.transport.slots() as u16 {
@@ -519,10 +549,14 @@ impl<T: ClientTransport, U> Core<T, U> {
             // Its reply may have arrived since the poll; then it is not late.
             if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
                 expired += self.deliver_other::<S>(slot, head, place, deliver);
+            } else if self.calls.take_arrived(slot).is_some() {
+                self.discard(slot);
             } else {
                 let user_data = self.time_out(slot);
-                self.hand_back::<S>(slot, user_data, Failure::Timeout, deliver);
-                expired += 1;
+                if user_data.is_some() {
+                    self.hand_back::<S>(slot, user_data, Failure::Timeout, deliver);
+                    expired += 1;
+                }
             }
         }
         self.calls.refresh_earliest();
@@ -565,7 +599,13 @@ impl<T: ClientTransport, U> Core<T, U> {
     fn fail_all<S: Service>(&mut self, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
         let mut failed = 0;
         for slot in 0..self.transport.slots() as u16 {
-            if self.calls.state(slot) == State::Callback {
+            if self.calls.state(slot) != State::Callback {
+                continue;
+            }
+            // A reply that came before those of older calls has not been delivered yet.
+            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
+                failed += self.deliver_other::<S>(slot, head, place, deliver);
+            } else {
                 let user_data = self.lose(slot);
                 self.hand_back::<S>(slot, user_data, Failure::Disconnected, deliver);
                 failed += 1;
@@ -574,8 +614,13 @@ impl<T: ClientTransport, U> Core<T, U> {
         failed
     }
 
-    /// Waits for `ready`: spins for the budget, then sleeps. False if `until` comes first.
-    fn sleep_until(&mut self, until: u64, ready: impl Fn(&Self) -> bool) -> bool {
+    /// Waits for `ready`: spins for the budget, then sleeps until there is anything, or the reply in `slot`. False if `until` comes first.
+    fn sleep_until(
+        &mut self,
+        slot: Option<u16>,
+        until: u64,
+        ready: impl Fn(&Self) -> bool,
+    ) -> bool {
         let mut now = self.transport.now();
         let spin_until = until.min(now.saturating_add(self.spin));
         let yield_from = now.saturating_add(SPIN_ALONE);
@@ -595,7 +640,7 @@ impl<T: ClientTransport, U> Core<T, U> {
             }
             if now >= spin_until {
                 count(&self.tally.sleeps);
-                self.transport.park(until);
+                self.transport.park(slot, until);
             } else if now >= yield_from {
                 self.transport.yield_now();
             }
@@ -635,6 +680,7 @@ struct Taken<'a, T: ClientTransport, U> {
 
 impl<T: ClientTransport, U> Drop for Taken<'_, T, U> {
     fn drop(&mut self) {
+        self.core.forget_next_deadline();
         // SAFETY: `take` gave the slot, and it was not sent.
         unsafe { self.core.transport.give_back(self.slot) };
     }
@@ -648,7 +694,8 @@ struct ReleaseArrived<'a, T: ClientTransport> {
 
 impl<T: ClientTransport> ReleaseArrived<'_, T> {
     fn lies(&mut self) -> Lies<'_> {
-        let place = self.transport.arrived_bytes(&self.head);
+        // SAFETY: the event is released when `self`, borrowed here, is dropped.
+        let place = unsafe { self.transport.arrived_bytes(&self.head) };
         // SAFETY: promise 3 of `ClientTransport`: a place with room for the largest event, valid until released, which happens when
         // `self`, borrowed here, is dropped.
         unsafe { Lies::new(place, T::APART) }
@@ -657,7 +704,8 @@ impl<T: ClientTransport> ReleaseArrived<'_, T> {
 
 impl<T: ClientTransport> Drop for ReleaseArrived<'_, T> {
     fn drop(&mut self) {
-        self.transport.release_arrived(self.head);
+        // SAFETY: `poll_arrived` gave it to the one who made `self`, and nothing else releases it.
+        unsafe { self.transport.release_arrived(self.head) };
     }
 }
 

@@ -11,7 +11,7 @@ use crate::counters::count;
 use crate::error::{ReplyError, ServiceError};
 use crate::info::{Invalid, InvalidKind};
 use crate::prefetch::prefetch;
-use crate::service::{Method, MethodKind, Service, assert_fits, request_apart, response_apart};
+use crate::service::{Method, MethodKind, Service, assert_request, request_apart, response_apart};
 use crate::transport::{ClientId, ReplyStatus, ServerTransport, Ticket};
 use crate::wire::{ToWire, Wire, zeroed};
 
@@ -47,9 +47,11 @@ impl<'a, S: Service, T: ServerTransport> Incoming<'a, S, T> {
     /// As a call of `M`, if the request is valid; else the client gets `InvalidData`.
     #[inline(always)]
     pub fn open<M: Method<Service = S>>(self) -> Opened<Call<'a, M, T>> {
-        const { assert_fits::<M>() };
-        let Self { core, ticket, .. } = self;
-        if ticket.len() != size_of::<M::Request>() {
+        const { assert_request::<M>() };
+        let this = ManuallyDrop::new(self);
+        let (core, ticket) = (this.core, this.ticket);
+        // As in `Outcome::of`: generated code asks for none but the method of the request.
+        if ticket.method() != M::ID || ticket.len() != size_of::<M::Request>() {
             refuse_size::<M, T>(core, ticket);
             return None;
         }
@@ -76,8 +78,22 @@ impl<'a, S: Service, T: ServerTransport> Incoming<'a, S, T> {
     /// Answers that there is no such method.
     #[inline(always)]
     pub fn unimplemented<R>(self) -> Opened<R> {
-        refuse_method(self.core, self.ticket);
+        let this = ManuallyDrop::new(self);
+        refuse_method(this.core, this.ticket);
         None
+    }
+}
+
+impl<S, T: ServerTransport> Drop for Incoming<'_, S, T> {
+    /// Only a service written by hand drops it; its client is told.
+    #[cold]
+    fn drop(&mut self) {
+        // SAFETY: promise 1 of `new`; what answers it otherwise does not get here. That the client is gone changes nothing.
+        let _ = unsafe {
+            self.core
+                .transport
+                .refuse(self.ticket, ReplyStatus::Aborted)
+        };
     }
 }
 
@@ -85,12 +101,8 @@ impl<'a, S: Service, T: ServerTransport> Incoming<'a, S, T> {
 
 #[cold]
 fn refuse_method<T: ServerTransport>(core: &Core<T>, ticket: T::Ticket) {
-    // SAFETY: promise 1 of `Incoming::new`, whose ticket this is; it is given up here. Where the client expects the answer is not known,
-    // for want of the method; one that looks elsewhere sees its deadline. That it is gone changes nothing.
-    let _ = unsafe {
-        core.transport
-            .reply(ticket, T::OVERLAYS, ReplyStatus::Unimplemented, 0)
-    };
+    // SAFETY: promise 1 of `Incoming::new`, whose ticket this is; it is given up here. That the client is gone changes nothing.
+    let _ = unsafe { core.transport.refuse(ticket, ReplyStatus::Unimplemented) };
 }
 
 #[cold]

@@ -14,7 +14,7 @@ use crate::client::SPIN_ALONE;
 use crate::config::ServerConfig;
 use crate::counters::{Counters, Tally, count};
 use crate::error::{AttachError, EmitError, ReplyError, TokenError, WaitError};
-use crate::service::{Lies, Method, Service, assert_fits, request_apart};
+use crate::service::{Lies, Method, Service, assert_event, request_apart};
 use crate::transport::{ArrivedHead, Bind, ClientId, ServerTransport};
 use crate::wire::{ToWire, Wire};
 
@@ -70,17 +70,31 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
     /// Requests that are not valid, or whose method is not known, are answered with an error here and not seen by the
     /// caller. The request lies in its slot, which is not used again until the call, or the token made of it, is answered.
     ///
+    /// The request borrows the server until it is answered or made a token, and in `while let Some(request) = server.recv()?` until the
+    /// end of the body. So tokens are answered between two rounds:
+    ///
+    /// ```text
+    /// loop {
+    ///     while let Some(request) = server.recv()? { /* answer it, or keep its token */ }
+    ///     for (token, answer) in finished.drain(..) { server.reply(token, answer)?; }
+    ///     server.wait(timeout)?;
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`WaitError::Disconnected`] when every client is gone and none can connect any more, or the server was told to stop.
     #[inline(always)]
     pub fn recv(&mut self) -> Result<Option<S::Request<'_, T>>, WaitError> {
         loop {
             let Some(ticket) = self.core.transport.poll() else {
-                return if self.core.transport.finished() {
-                    Err(WaitError::Disconnected)
-                } else {
-                    Ok(None)
-                };
+                if !self.core.transport.finished() {
+                    return Ok(None);
+                }
+                // What the last client sent before it went is visible now, if it was not at the first look.
+                if self.core.transport.ready() {
+                    continue;
+                }
+                return Err(WaitError::Disconnected);
             };
             let core: *const Core<T> = &self.core;
             // SAFETY: a field of `self`, which stays borrowed for as long as the result lives. Where there is no result the reference
@@ -185,7 +199,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
         to: Audience,
         fill: impl Fn(&mut M::Request),
     ) -> Result<usize, EmitError> {
-        const { assert_fits::<M>() };
+        const { assert_event::<M>() };
         let sent =
             self.core
                 .transport
@@ -227,8 +241,8 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
     }
 
     /// The transport, for what only it offers.
-    pub fn transport(&mut self) -> &mut T {
-        &mut self.core.transport
+    pub fn transport(&self) -> &T {
+        &self.core.transport
     }
 }
 
@@ -281,8 +295,8 @@ impl<'a, S: Service> Arrived<'a, S> {
 
     /// As the arguments of an event, checked; `None` if they are not valid.
     pub fn open<M: Method<Service = S>>(self) -> Option<&'a M::Request> {
-        const { assert_fits::<M>() };
-        if self.len != size_of::<M::Request>() {
+        const { assert_event::<M>() };
+        if self.method != M::ID || self.len != size_of::<M::Request>() {
             return None;
         }
         let event = self.lies.read::<M::Request>(const { request_apart::<M>() });

@@ -78,6 +78,10 @@ pub mod align {
 /// The value whose bytes are all zero, which every type has.
 #[inline(always)]
 pub const fn zeroed<T: Wire>() -> T {
+    // As in `bytes_of`.
+    const {
+        let _ = T::INFO;
+    }
     // SAFETY: promise 1 of `Wire`: any bytes are a value, so zeros are.
     unsafe { MaybeUninit::zeroed().assume_init() }
 }
@@ -107,6 +111,10 @@ pub const fn bytes_of_mut<T: Wire>(value: &mut T) -> &mut [u8] {
 /// Looks at bytes as a message; `None` if they are too few or not aligned for it.
 #[inline(always)]
 pub fn view<T: Wire>(bytes: &[u8]) -> Option<&T> {
+    // As in `bytes_of`.
+    const {
+        let _ = T::INFO;
+    }
     if bytes.len() < size_of::<T>() || !(bytes.as_ptr() as usize).is_multiple_of(align_of::<T>()) {
         return None;
     }

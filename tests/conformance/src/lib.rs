@@ -6,6 +6,7 @@
 /// The probe service, as rpcgen makes it.
 #[rustfmt::skip]
 pub mod probe;
+pub mod inproc;
 pub mod rules;
 mod support;
 
@@ -85,9 +86,12 @@ macro_rules! suite {
                 a_blocking_call_ends_at_its_deadline, retry_repeats_idempotent_calls;
             peers: calls_end_when_the_server_goes, replies_sent_before_the_server_went_arrive,
                 the_server_ends_when_its_clients_go, clients_come_and_go, many_clients_are_served_fairly,
-                too_many_clients_are_refused;
-            threads: blocking_calls_across_threads, sides_that_share_a_core_take_turns, sleeping_sides_wake_each_other, a_deep_window_across_threads,
-                futures_run_on_any_executor, futures_end_at_their_deadline, ends_are_send;
+                too_many_clients_are_refused, replies_that_overtook_are_not_lost,
+                requests_sent_before_the_client_went_are_served;
+            threads: blocking_calls_across_threads, sleeping_sides_wake_each_other, a_deep_window_across_threads,
+                futures_run_on_any_executor, futures_end_at_their_deadline, a_future_that_moves_keeps_its_deadline,
+                each_future_is_woken_for_itself, a_forgotten_future_ends_too, a_blocking_call_sleeps_beside_an_event,
+                ends_are_send;
             events: events_arrive_in_order, a_full_event_window_refuses, events_of_a_gone_client_are_refused;
             counts: both_sides_count, the_histogram_records_round_trips, memory_is_known;
         }

@@ -1,32 +1,5 @@
 //! The contract on the in-process backend.
 
-use conformance::Backend;
-use runtime_core::{AttachError, ClientConfig, ServerConfig};
-
-use conformance::probe::probe::Service;
-
-/// The in-process backend.
-struct Inproc;
-
-impl Backend for Inproc {
-    type Client = runtime_inproc::Client<Service>;
-    type Server = runtime_inproc::Server<Service>;
-    type Connector = runtime_inproc::Connector<Service>;
-
-    fn server(config: &ServerConfig) -> Self::Server {
-        Self::Server::new(config).expect("the configuration is possible")
-    }
-
-    fn connector(server: &mut Self::Server) -> Self::Connector {
-        server.connector()
-    }
-
-    fn connect(
-        connector: &Self::Connector,
-        config: &ClientConfig,
-    ) -> Result<Self::Client, AttachError> {
-        connector.connect(config)
-    }
-}
+use conformance::inproc::Inproc;
 
 conformance::suite! { Inproc }

@@ -1,5 +1,16 @@
 //! What the contract forbids does not compile. The `.stderr` files are written by the tool: `TRYBUILD=overwrite cargo test`.
 
+use conformance::probe::probe::inproc::{Client, Server};
+
+/// One thread drives an end: if it were `Sync`, both implementations would fit and the call below would not compile.
+trait IsNotSync<A> {
+    fn holds() {}
+}
+impl<T: ?Sized> IsNotSync<()> for T {}
+impl<T: ?Sized + Sync> IsNotSync<u8> for T {}
+const _: fn() = <Client<u64> as IsNotSync<_>>::holds;
+const _: fn() = <Server as IsNotSync<_>>::holds;
+
 /// The texts are those of one compiler; another one says the same in other words.
 const COMPILER: &str = "rustc 1.95.";
 

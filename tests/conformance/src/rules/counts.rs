@@ -1,6 +1,6 @@
 //! Counters, the histogram, and memory.
 
-use runtime_core::{ClientConfig, ServerConfig, Service as _};
+use runtime_core::{ClientConfig, ServerConfig, SlotShape};
 
 use super::{replies, serve};
 use crate::probe::probe::{Service, method};
@@ -51,9 +51,7 @@ pub fn the_histogram_records_round_trips<B: Backend>() {
 
 pub fn memory_is_known<B: Backend>() {
     // The word of an area has a line of its own where the largest message does not fit in there: 4,001 bytes, and a blob of 512.
-    assert_eq!(
-        (Service::SHAPE.request_area, Service::SHAPE.response_area),
-        (4096, 576)
-    );
-    assert_eq!(Service::SHAPE.memory(32, 32), 32 * (4096 + 576) + 32 * 64);
+    let shape = SlotShape::of_service::<Service>();
+    assert_eq!((shape.request_area, shape.response_area), (4096, 576));
+    assert_eq!(shape.memory(32, 32), 32 * (4096 + 576) + 32 * 64);
 }

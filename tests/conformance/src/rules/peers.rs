@@ -1,10 +1,12 @@
 //! The other side: gone, coming and going, many.
 
+use std::thread;
 use std::time::Duration;
 
 use runtime_core::{AttachError, CallError, ClientConfig, Refusal, ServerConfig, WaitError};
 
 use super::{drain, replies, reply, serve};
+use crate::probe::probe::{Reply, Request};
 use crate::{Backend, Client, Probe, Server, pair};
 
 pub fn calls_end_when_the_server_goes<B: Backend>() {
@@ -72,7 +74,7 @@ pub fn replies_sent_before_the_server_went_arrive<B: Backend>() {
 
 pub fn the_server_ends_when_its_clients_go<B: Backend>() {
     let (mut client, mut server) = pair::<B, u64>();
-    let thread = std::thread::spawn(move || {
+    let thread = thread::spawn(move || {
         let mut probe = Probe::default();
         server.serve(&mut probe);
         probe.notes
@@ -164,4 +166,56 @@ pub fn too_many_clients_are_refused<B: Backend>() {
     drop(first);
     serve::<B>(&mut server, &mut Probe::default());
     assert!(B::connect(&connector, &ClientConfig::default()).is_ok());
+}
+
+/// A reply that overtook an older call counts as arrived when the server goes, and when the client closes.
+pub fn replies_that_overtook_are_not_lost<B: Backend>() {
+    for closes in [false, true] {
+        let (mut client, mut server) = pair::<B, u64>();
+        client.echo(1, 1).unwrap();
+        client.echo(2, 2).unwrap();
+        let Some(Request::Echo(first)) = server.recv().unwrap() else {
+            panic!("the first request")
+        };
+        let held = first.into_token();
+        let Some(Request::Echo(second)) = server.recv().unwrap() else {
+            panic!("the second request")
+        };
+        second.reply(2).unwrap();
+        let mut ended = Vec::new();
+        let mut note = |user_data: u64, reply: Reply<'_>| {
+            let Reply::Echo(result) = reply else {
+                panic!("unexpected {reply:?}")
+            };
+            ended.push((user_data, result.copied()));
+        };
+        if closes {
+            client.close(&mut note);
+            drop((held, server));
+        } else {
+            drop(server);
+            while client.poll(&mut note).is_ok() {}
+            drop(held);
+        }
+        ended.sort_by_key(|(user_data, _)| *user_data);
+        let gone = CallError::Disconnected {
+            maybe_executed: true,
+        };
+        assert_eq!(ended, [(1, Err(gone)), (2, Ok(2))]);
+    }
+}
+
+/// What a client sends right before it goes is served, also if it is the last one.
+pub fn requests_sent_before_the_client_went_are_served<B: Backend>() {
+    for _ in 0..3_000 {
+        let (mut client, mut server) = pair::<B, u64>();
+        let thread = thread::spawn(move || {
+            let mut probe = Probe::default();
+            server.serve(&mut probe);
+            probe.notes.len()
+        });
+        client.note(1).unwrap();
+        drop(client);
+        assert_eq!(thread.join().unwrap(), 1);
+    }
 }

@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use runtime_core::{CallError, ClientConfig, ServerConfig};
+use runtime_core::{Audience, CallError, ClientConfig, ServerConfig};
 
-use crate::probe::probe::{Reply, method};
+use crate::probe::probe::{Reply, Request, method};
 use crate::{Backend, Client, Probe, Server, pair, pair_with};
 
 /// Serves on a thread of its own until the client is gone.
@@ -31,23 +32,29 @@ pub fn blocking_calls_across_threads<B: Backend>() {
     thread.join().unwrap();
 }
 
-/// Two sides on one core: whoever spins lets the other have it, instead of spinning its budget to the end at every turn.
+/// Two sides on one core: whoever spins lets the other have it, instead of spinning its budget to the end at every turn. Needs a core
+/// that does little else, so it runs in a program of its own.
 pub fn sides_that_share_a_core_take_turns<B: Backend>() {
-    let (mut client, server) = pair::<B, u64>();
-    pin_to_first_core();
-    // The server's thread inherits it.
-    let thread = spawn::<B>(server);
     const CALLS: u64 = 2_000;
-    for value in 0..CALLS {
-        assert_eq!(client.blocking().echo(value), Ok(value));
-    }
-    let sleeps = client.counters().sleeps;
+    pin_to_first_core();
+    let sleeps = || {
+        let (mut client, server) = pair::<B, u64>();
+        // The server's thread is pinned like this one.
+        let thread = spawn::<B>(server);
+        for value in 0..CALLS {
+            assert_eq!(client.blocking().echo(value), Ok(value));
+        }
+        let sleeps = client.counters().sleeps;
+        drop(client);
+        thread.join().unwrap();
+        sleeps
+    };
+    // What else the machine does may send a side to sleep; that nobody yields does so at nearly every call of every attempt.
+    let attempts: Vec<u64> = (0..5).map(|_| sleeps()).collect();
     assert!(
-        sleeps < CALLS / 2,
-        "the client slept {sleeps} times in {CALLS} calls"
+        attempts.iter().any(|sleeps| *sleeps < CALLS / 2),
+        "the client slept {attempts:?} times in {CALLS} calls"
     );
-    drop(client);
-    thread.join().unwrap();
 }
 
 /// Pins the calling thread, where that can be done.
@@ -251,4 +258,93 @@ pub fn ends_are_send<B: Backend>() {
     assert_eq!(super::reply(&mut client), (1, Ok(1)));
     drop(client);
     thread.join().unwrap();
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A future that was polled by another task before ends at its deadline in this one.
+pub fn a_future_that_moves_keeps_its_deadline<B: Backend>() {
+    let config = ClientConfig {
+        deadline: Duration::from_millis(20),
+        ..ClientConfig::default()
+    };
+    let (client, _server) = pair_with::<B, u64>(&config, &ServerConfig::default());
+    let mut future = pin!(client.echo_async(1));
+    let mut nobody = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut nobody).is_pending());
+    assert_eq!(block_on(future), Err(CallError::Timeout));
+}
+
+/// The task whose reply comes is woken, also if another one looked last.
+pub fn each_future_is_woken_for_itself<B: Backend>() {
+    let (client, mut server) = pair::<B, u64>();
+    let (first, second) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+    let wakers = (Waker::from(Arc::clone(&first)), Waker::from(second));
+    let mut of_first = pin!(client.echo_async(1));
+    let mut of_second = pin!(client.echo_async(2));
+    let mut context = Context::from_waker(&wakers.0);
+    assert!(of_first.as_mut().poll(&mut context).is_pending());
+    let mut other = Context::from_waker(&wakers.1);
+    assert!(of_second.as_mut().poll(&mut other).is_pending());
+    let Some(Request::Echo(call)) = server.recv().unwrap() else {
+        panic!("the first request")
+    };
+    call.reply(7).unwrap();
+    let start = Instant::now();
+    while first.0.load(Ordering::SeqCst) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody woke it");
+        thread::yield_now();
+    }
+    assert_eq!(of_first.as_mut().poll(&mut context), Poll::Ready(Ok(7)));
+    assert!(of_second.as_mut().poll(&mut other).is_pending());
+}
+
+/// A future that is forgotten, not dropped, costs its slot until the reply comes, and nothing else.
+pub fn a_forgotten_future_ends_too<B: Backend>() {
+    let config = ClientConfig {
+        deadline: Duration::from_millis(5),
+        ..ClientConfig::default()
+    };
+    let (mut client, mut server) = pair_with::<B, u64>(&config, &ServerConfig::default());
+    {
+        let mut future = Box::pin(client.echo_async(1));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        std::mem::forget(future);
+    }
+    let start = Instant::now();
+    while client.counters().total().timeouts == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "it never ends");
+        let _ = client.wait(Duration::from_millis(1)).unwrap();
+        assert_eq!(client.poll(|_, _| ()), Ok(0));
+    }
+    assert_eq!(client.wait(Duration::from_millis(10)), Ok(false));
+    let Some(Request::Echo(call)) = server.recv().unwrap() else {
+        panic!("the request")
+    };
+    call.reply(1).unwrap();
+    assert_eq!(client.poll(|_, _| ()), Ok(0));
+    assert_eq!(client.in_flight(), 0);
+}
+
+/// A blocking call sleeps, although an event that nobody polls has arrived.
+pub fn a_blocking_call_sleeps_beside_an_event<B: Backend>() {
+    let config = ClientConfig {
+        deadline: Duration::from_millis(100),
+        spin: Duration::ZERO,
+        ..ClientConfig::default()
+    };
+    let (mut client, mut server) = pair_with::<B, u64>(&config, &ServerConfig::default());
+    assert_eq!(server.ticked(Audience::All, 1), Ok(1));
+    assert_eq!(client.blocking().echo(1), Err(CallError::Timeout));
+    let sleeps = client.counters().sleeps;
+    assert!(sleeps < 100, "it slept {sleeps} times in one call");
 }
