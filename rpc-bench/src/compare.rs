@@ -1,22 +1,26 @@
 //! The ratio protocol: baseline and subject in alternating slices of one run.
 //!
 //! Each pair of slices runs in the order ABBA, with fresh memory for every slice, since the address of a line alone moves a
-//! round trip by up to a third. A pair is thrown away if the host took time from the machine, a thread was switched out, or its two baseline slices
-//! differ by more than a tenth, and replaced, as long as there is time. Too few pairs give "inconclusive", which is not a
-//! pass. The result is the median of the pairs' ratios with a bootstrap interval.
+//! round trip by up to a third. A probe right before and right after names the mode that the machine is in. A pair is
+//! thrown away if its two probes disagree, the host took time from the machine, a thread was switched out, or its two
+//! baseline slices differ by more than a tenth, and replaced, as long as there is time. Too few pairs in a mode give
+//! "inconclusive", which is not a pass. The result of a mode is the median of its pairs' ratios with a bootstrap interval.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::machine;
+use crate::mode::Mode;
 use crate::pair::{Pair, Subject};
 use crate::stats::{self, Estimate, Random};
+use crate::subjects::raw::PingPong;
 
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Pairs of slices wanted.
+    /// Pairs of slices wanted in some mode of two cores.
     pub pairs: usize,
-    /// Fewer make the result inconclusive.
+    /// Fewer make a mode's result inconclusive.
     pub least: usize,
     /// Calls in a slice.
     pub calls: usize,
@@ -26,8 +30,14 @@ pub(crate) struct Effort {
     pub limit: Duration,
 }
 
-/// A baseline slice faster than this runs on one core's two threads; such pairs are set apart.
-const ONE_CORE_NS: f64 = 80.0;
+/// What the mode is told by.
+const PROBE: PingPong = PingPong { lines: 2, bytes: 8 };
+
+/// Calls of a probe: enough for a median that tells the modes apart, few enough that the machine is still in it.
+const PROBE_CALLS: usize = 300;
+
+/// Baseline slices of one pair may differ by this part.
+const APART: f64 = 0.1;
 
 /// What a comparison found.
 #[derive(Clone, Debug)]
@@ -36,20 +46,31 @@ pub(crate) struct Comparison {
     pub baseline: String,
     /// The subject's name.
     pub subject: String,
-    /// Median nanoseconds of the baseline and of the subject, for orientation.
-    pub nanoseconds: (f64, f64),
+    /// What was found in each mode that has enough pairs.
+    pub found: Vec<Found>,
+    /// Pairs in modes that have too few.
+    pub too_few: usize,
+    /// Pairs thrown away.
+    pub discarded: usize,
+}
+
+/// What was found in one mode.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// Which.
+    pub mode: Mode,
+    /// Pairs that count.
+    pub pairs: usize,
+    /// Median nanoseconds of the baseline, for orientation.
+    pub baseline_ns: f64,
+    /// Median nanoseconds of the subject, for orientation.
+    pub subject_ns: f64,
+    /// The ratio.
+    pub ratio: Estimate,
     /// 99th percentile of the subject's groups.
     pub p99: f64,
     /// 99.9th percentile.
     pub p999: f64,
-    /// The ratio; `None` is inconclusive.
-    pub ratio: Option<Estimate>,
-    /// Pairs that count.
-    pub pairs: usize,
-    /// Pairs thrown away.
-    pub discarded: usize,
-    /// Pairs in which both threads ran on one core, and their ratio.
-    pub one_core: (usize, Option<f64>),
 }
 
 /// Compares a subject with a baseline.
@@ -61,72 +82,202 @@ pub(crate) fn compare(
 ) -> Comparison {
     let start = Instant::now();
     let mut random = Random(effort.calls as u64);
-    let (mut ratios, mut one_core) = (Vec::new(), Vec::new());
-    let (mut base_times, mut all_times) = (Vec::new(), Vec::new());
-    let mut discarded = 0;
-    let slice = |of: &dyn Subject, all: &mut Vec<f64>| {
-        let mut times = Vec::new();
-        pair.slice(of, effort.calls, effort.group, &mut times);
-        let median = stats::median(&mut times);
-        all.append(&mut times);
-        median
+    let mut tally = Tally::default();
+    let slice = |of: &dyn Subject, times: &mut Vec<f64>| {
+        let from = times.len();
+        pair.slice(of, effort.calls, effort.group, times);
+        stats::median(&mut times[from..])
     };
-    while ratios.len() < effort.pairs && start.elapsed() < effort.limit {
+    let probe = || {
+        let mut times = Vec::new();
+        pair.slice(&PROBE, PROBE_CALLS, 10, &mut times);
+        Mode::of(stats::median(&mut times))
+    };
+    while tally.most() < effort.pairs && start.elapsed() < effort.limit {
+        let (mut ignored, mut times) = (Vec::new(), Vec::new());
+        let before = probe();
         let disturbed = (machine::steal(), machine::switches());
-        let mut ignored = Vec::new();
         // ABBA or BAAB, by chance.
         let (base, ours) = if random.below(2) == 0 {
             let first = slice(baseline, &mut ignored);
-            let ours = [
-                slice(subject, &mut all_times),
-                slice(subject, &mut all_times),
-            ];
+            let ours = [slice(subject, &mut times), slice(subject, &mut times)];
             ([first, slice(baseline, &mut ignored)], ours)
         } else {
-            let first = slice(subject, &mut all_times);
+            let first = slice(subject, &mut times);
             let base = [slice(baseline, &mut ignored), slice(baseline, &mut ignored)];
-            (base, [first, slice(subject, &mut all_times)])
+            (base, [first, slice(subject, &mut times)])
         };
-        let ratio = (ours[0] + ours[1]) / (base[0] + base[1]);
-        let apart = (base[0] - base[1]).abs() > 0.1 * base[0].min(base[1]);
-        if (machine::steal(), machine::switches()) != disturbed || apart {
-            discarded += 1;
-        } else if base[0] < ONE_CORE_NS {
-            one_core.push(ratio);
-        } else {
-            ratios.push(ratio);
-            base_times.extend(base);
+        let undisturbed = (machine::steal(), machine::switches()) == disturbed;
+        tally.add(&Slices {
+            modes: [before, probe()],
+            undisturbed,
+            base,
+            ours,
+            times,
+        });
+    }
+    tally.result(baseline.name(), subject.name(), effort.least)
+}
+
+/// One pair of slices.
+struct Slices {
+    /// The mode before and after.
+    modes: [Mode; 2],
+    /// Whether neither the host nor the scheduler came between.
+    undisturbed: bool,
+    /// Medians of the baseline's slices.
+    base: [f64; 2],
+    /// Medians of the subject's.
+    ours: [f64; 2],
+    /// The subject's groups.
+    times: Vec<f64>,
+}
+
+impl Slices {
+    /// The mode of the pair, if the pair counts.
+    fn mode(&self) -> Option<Mode> {
+        let [before, after] = self.modes;
+        let [first, second] = self.base;
+        let alike = (first - second).abs() <= APART * first.min(second);
+        (before == after && self.undisturbed && alike).then_some(before)
+    }
+}
+
+/// The pairs so far.
+#[derive(Default)]
+struct Tally {
+    modes: BTreeMap<Mode, Kept>,
+    discarded: usize,
+}
+
+/// The pairs of one mode.
+#[derive(Default)]
+struct Kept {
+    ratios: Vec<f64>,
+    base: Vec<f64>,
+    times: Vec<f64>,
+}
+
+impl Tally {
+    fn add(&mut self, slices: &Slices) {
+        let Some(mode) = slices.mode() else {
+            self.discarded += 1;
+            return;
+        };
+        let kept = self.modes.entry(mode).or_default();
+        let [base, ours] = [slices.base, slices.ours].map(|[first, second]| first + second);
+        kept.ratios.push(ours / base);
+        kept.base.extend(slices.base);
+        kept.times.extend(&slices.times);
+    }
+
+    /// Pairs of the mode that has most, among those that promises are about.
+    fn most(&self) -> usize {
+        let judged = self.modes.iter().filter(|(mode, _)| mode.is_judged());
+        judged.map(|(_, kept)| kept.ratios.len()).max().unwrap_or(0)
+    }
+
+    fn result(self, baseline: String, subject: String, least: usize) -> Comparison {
+        let mut too_few = 0;
+        let mut found = Vec::new();
+        for (mode, mut kept) in self.modes {
+            let pairs = kept.ratios.len();
+            match stats::bootstrap(&kept.ratios) {
+                Some(ratio) if pairs >= least && !kept.times.is_empty() => {
+                    kept.times.sort_unstable_by(f64::total_cmp);
+                    found.push(Found {
+                        mode,
+                        pairs,
+                        baseline_ns: stats::median(&mut kept.base),
+                        subject_ns: stats::quantile(&kept.times, 0.5),
+                        ratio,
+                        p99: stats::quantile(&kept.times, 0.99),
+                        p999: stats::quantile(&kept.times, 0.999),
+                    });
+                }
+                _ => too_few += pairs,
+            }
+        }
+        Comparison {
+            baseline,
+            subject,
+            found,
+            too_few,
+            discarded: self.discarded,
         }
     }
-    all_times.sort_unstable_by(f64::total_cmp);
-    let quantile = |part| {
-        if all_times.is_empty() {
-            f64::NAN
-        } else {
-            stats::quantile(&all_times, part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slices(modes: [Mode; 2], base: [f64; 2], ours: f64) -> Slices {
+        Slices {
+            modes,
+            undisturbed: true,
+            base,
+            ours: [ours, ours],
+            times: vec![ours; 4],
         }
-    };
-    let base = if base_times.is_empty() {
-        f64::NAN
-    } else {
-        stats::median(&mut base_times)
-    };
-    Comparison {
-        baseline: baseline.name(),
-        subject: subject.name(),
-        nanoseconds: (base, quantile(0.5)),
-        p99: quantile(0.99),
-        p999: quantile(0.999),
-        pairs: ratios.len(),
-        discarded,
-        ratio: if ratios.len() < effort.least {
-            None
-        } else {
-            stats::bootstrap(&ratios)
-        },
-        one_core: (
-            one_core.len(),
-            (!one_core.is_empty()).then(|| stats::median(&mut one_core)),
-        ),
+    }
+
+    fn result(tally: Tally, least: usize) -> Comparison {
+        tally.result("base".into(), "ours".into(), least)
+    }
+
+    #[test]
+    fn modes_are_kept_apart() {
+        let mut tally = Tally::default();
+        for _ in 0..3 {
+            tally.add(&slices([Mode::Near; 2], [100.0, 100.0], 120.0));
+        }
+        for _ in 0..5 {
+            tally.add(&slices([Mode::Far; 2], [400.0, 400.0], 360.0));
+        }
+        assert_eq!(tally.most(), 5);
+        let found = result(tally, 3).found;
+        let ratios: Vec<_> = found
+            .iter()
+            .map(|of| (of.mode, of.pairs, of.baseline_ns, of.ratio.median))
+            .collect();
+        assert_eq!(
+            ratios,
+            [(Mode::Near, 3, 100.0, 1.2), (Mode::Far, 5, 400.0, 0.9)]
+        );
+    }
+
+    #[test]
+    fn pairs_that_say_nothing_are_thrown_away() {
+        let mut tally = Tally::default();
+        tally.add(&slices([Mode::Near, Mode::Far], [100.0, 100.0], 100.0));
+        tally.add(&slices([Mode::Far; 2], [300.0, 331.0], 300.0));
+        tally.add(&Slices {
+            undisturbed: false,
+            ..slices([Mode::Far; 2], [300.0, 300.0], 300.0)
+        });
+        // A slice that timed nothing has no median.
+        tally.add(&slices([Mode::Far; 2], [f64::NAN, 300.0], 300.0));
+        let found = result(tally, 1);
+        assert_eq!((found.found.len(), found.discarded), (0, 4));
+    }
+
+    #[test]
+    fn one_core_does_not_end_a_row() {
+        let mut tally = Tally::default();
+        for _ in 0..9 {
+            tally.add(&slices([Mode::OneCore; 2], [50.0, 50.0], 60.0));
+        }
+        assert_eq!(tally.most(), 0);
+        assert_eq!(result(tally, 9).found.len(), 1);
+    }
+
+    #[test]
+    fn too_few_pairs_are_no_result() {
+        let mut tally = Tally::default();
+        tally.add(&slices([Mode::Far; 2], [300.0, 300.0], 300.0));
+        let found = result(tally, 2);
+        assert!(found.found.is_empty());
+        assert_eq!(found.too_few, 1);
     }
 }

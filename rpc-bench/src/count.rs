@@ -1,14 +1,155 @@
 //! Instructions per call, counted by callgrind: the same whatever else the machine does.
 //!
 //! The program runs itself under valgrind with two numbers of calls; the difference belongs to the calls. Both ends are
-//! driven by one thread, so nothing spins.
+//! driven by one thread, so nothing spins. What every loop does besides calling is counted too, as a subject of its own.
 
 use std::hint::black_box;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::services::{P8, echo8};
+use runtime_core::List;
 
-/// The handler of the counted service.
+use crate::report::Counted;
+use crate::services::{Nested, P8, P64, Sixteen, echo8, echo64, typed};
+
+/// A message that is counted.
+pub(crate) struct Shape {
+    /// Its name in the report.
+    pub name: &'static str,
+    /// Instructions that the generated stubs may take for a call.
+    pub limit: Option<f64>,
+    /// call, recv, dispatch, reply, poll through what rpcgen makes.
+    generated: fn(u64) -> u64,
+    /// The same message through a slot written by hand.
+    by_hand: fn(u64) -> u64,
+}
+
+/// What is counted, and how much it may be.
+pub(crate) const SHAPES: [Shape; 5] = [
+    Shape {
+        name: "echo of 8 B",
+        limit: Some(165.0),
+        generated: small,
+        by_hand: small_by_hand,
+    },
+    Shape {
+        name: "fixed struct, 64 B",
+        limit: None,
+        generated: fixed,
+        by_hand: fixed_by_hand,
+    },
+    Shape {
+        name: "16 fields, 72 B",
+        limit: None,
+        generated: sixteen,
+        by_hand: sixteen_by_hand,
+    },
+    Shape {
+        name: "nested structs, 80 B",
+        limit: None,
+        generated: nested,
+        by_hand: nested_by_hand,
+    },
+    Shape {
+        name: "list of 1000 bytes",
+        limit: None,
+        generated: list,
+        by_hand: list_by_hand,
+    },
+];
+
+/// Makes as many calls of a subject in this thread; `None` if there is no such subject.
+pub(crate) fn run(subject: &str, calls: u64) -> Option<u64> {
+    if subject == LOOP {
+        return Some(empty(calls));
+    }
+    SHAPES.iter().find_map(|shape| {
+        let (name, how) = subject.split_once('/')?;
+        match how {
+            _ if name != shape.name => None,
+            GENERATED => Some((shape.generated)(calls)),
+            BY_HAND => Some((shape.by_hand)(calls)),
+            _ => None,
+        }
+    })
+}
+
+const LOOP: &str = "loop";
+const GENERATED: &str = "generated";
+const BY_HAND: &str = "by hand";
+
+/// Why nothing was counted.
+#[derive(Debug)]
+pub(crate) struct NotCounted(String);
+
+impl std::fmt::Display for NotCounted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Shape {
+    /// Instructions a call of the generated stubs, both sides.
+    pub(crate) fn generated(&self) -> Result<f64, NotCounted> {
+        instructions(&format!("{}/{GENERATED}", self.name))
+    }
+
+    /// Both ways to do it.
+    pub(crate) fn count(&self) -> Result<Counted, NotCounted> {
+        Ok(Counted {
+            shape: self.name,
+            generated: self.generated()?,
+            by_hand: instructions(&format!("{}/{BY_HAND}", self.name))?,
+        })
+    }
+}
+
+/// Instructions that each turn of the loops takes besides the call.
+pub(crate) fn counting_loop() -> Result<f64, NotCounted> {
+    instructions(LOOP)
+}
+
+fn instructions(subject: &str) -> Result<f64, NotCounted> {
+    const FEW: u64 = 2_000;
+    const MANY: u64 = 6_000;
+    let count = |calls: u64| -> Result<f64, NotCounted> {
+        let program =
+            std::env::current_exe().map_err(|error| NotCounted(format!("no program: {error}")))?;
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(program)
+            // Both numbers have as many digits, so that reading them takes the same.
+            .args(["count", subject, &calls.to_string()])
+            .output()
+            .map_err(|error| {
+                NotCounted(format!(
+                    "valgrind could not be started ({error}); install it to count instructions"
+                ))
+            })?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        text.lines()
+            .find_map(|line| line.split_once("Collected :"))
+            .filter(|_| output.status.success())
+            .and_then(|(_, number)| number.trim().parse().ok())
+            .ok_or_else(|| {
+                let last = text.lines().last().unwrap_or("no output");
+                NotCounted(format!("valgrind did not count: {last}"))
+            })
+    };
+    Ok((count(MANY)? - count(FEW)?) / (MANY - FEW) as f64)
+}
+
+/// The loop that all others have around their calls: a number goes into memory, comes back and is added up.
+#[inline(never)]
+fn empty(calls: u64) -> u64 {
+    let mut sum = 0;
+    for number in 0..calls {
+        sum += black_box(number);
+    }
+    black_box(sum)
+}
+
+/// The handler of the counted services: it sends back what came.
 struct Echo;
 
 impl echo8::Handler for Echo {
@@ -18,26 +159,46 @@ impl echo8::Handler for Echo {
     }
 }
 
-/// What can be counted.
-pub(crate) const SUBJECTS: [&str; 2] = ["generated stub", "hand-written slot"];
-
-/// Makes as many calls of a subject in this thread.
-pub(crate) fn run(subject: &str, calls: u64) -> u64 {
-    match subject {
-        "generated stub" => generated(calls),
-        _ => by_hand(calls),
+impl echo64::Handler for Echo {
+    #[inline(always)]
+    fn echo(&mut self, payload: &P64, back: &mut P64) {
+        *back = *payload;
     }
 }
 
-/// call, recv, dispatch, reply, poll through what rpcgen makes.
+impl typed::Handler for Echo {
+    #[inline(always)]
+    fn sixteen(&mut self, value: &Sixteen) -> Sixteen {
+        *value
+    }
+
+    #[inline(always)]
+    fn nested(&mut self, value: &Nested) -> Nested {
+        *value
+    }
+
+    #[inline(always)]
+    fn list(&mut self, value: &List<u8, 1000>) -> u32 {
+        length_and_first(value)
+    }
+
+    #[inline(always)]
+    fn number(&mut self, value: u64) -> u64 {
+        value
+    }
+}
+
+#[inline(always)]
+fn length_and_first(value: &List<u8, 1000>) -> u32 {
+    value.len() as u32 + value.first().map_or(0, |&first| u32::from(first))
+}
+
 #[inline(never)]
-fn generated(calls: u64) -> u64 {
+fn small(calls: u64) -> u64 {
     let (mut client, mut server) = echo8::pair::<u64>().expect("the defaults are possible");
     let mut sum = 0;
     for number in 0..calls {
-        let payload = P8 {
-            words: [black_box(number)],
-        };
+        let payload = P8 { words: [number] };
         let _ = client.echo(&payload, number);
         let _ = server.poll(&mut Echo, 1);
         let _ = client.poll(|user_data, echo8::Reply::Echo(reply)| {
@@ -47,59 +208,206 @@ fn generated(calls: u64) -> u64 {
     black_box(sum)
 }
 
-/// The least that a program would write by hand: a word and a payload in one slot, no window, no errors, no deadlines, one
-/// method.
 #[inline(never)]
-fn by_hand(calls: u64) -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    struct Slot {
-        word: AtomicU64,
-        payload: AtomicU64,
+fn fixed(calls: u64) -> u64 {
+    let (mut client, mut server) = echo64::pair::<u64>().expect("the defaults are possible");
+    let (mut sum, mut payload) = (0, P64::default());
+    for number in 0..calls {
+        let payload = black_box(&mut payload);
+        payload.words[0] = number;
+        let _ = client.echo(payload, number);
+        let _ = server.poll(&mut Echo, 1);
+        let _ = client.poll(|user_data, echo64::Reply::Echo(reply)| {
+            sum += user_data + reply.map_or(0, |reply| reply.back.words[0]);
+        });
     }
-    let slot = black_box(Box::new(Slot {
-        word: AtomicU64::new(0),
-        payload: AtomicU64::new(0),
-    }));
+    black_box(sum)
+}
+
+/// Calls of one method of `ITyped`.
+#[inline(always)]
+fn typed(calls: u64, mut send: impl FnMut(&mut typed::Client<u64>, u64)) -> u64 {
+    let (mut client, mut server) = typed::pair().expect("the defaults are possible");
     let mut sum = 0;
     for number in 0..calls {
-        slot.payload.store(black_box(number), Ordering::Relaxed);
+        send(&mut client, number);
+        let _ = server.poll(&mut Echo, 1);
+        let _ = client.poll(|user_data, reply| {
+            let word = match reply {
+                typed::Reply::Sixteen(reply) => reply.map_or(0, |reply| reply.a),
+                typed::Reply::Nested(reply) => reply.map_or(0, |reply| reply.first.words[0]),
+                typed::Reply::List(reply) => reply.map_or(0, |&reply| u64::from(reply)),
+                typed::Reply::Number(reply) => reply.map_or(0, |&reply| reply),
+            };
+            sum += user_data + word;
+        });
+    }
+    black_box(sum)
+}
+
+#[inline(never)]
+fn sixteen(calls: u64) -> u64 {
+    let mut value = Sixteen::default();
+    typed(calls, |client, number| {
+        let value = black_box(&mut value);
+        value.a = number;
+        let _ = client.sixteen(value, number);
+    })
+}
+
+#[inline(never)]
+fn nested(calls: u64) -> u64 {
+    let mut value = Nested::default();
+    typed(calls, |client, number| {
+        let value = black_box(&mut value);
+        value.first.words[0] = number;
+        let _ = client.nested(value, number);
+    })
+}
+
+#[inline(never)]
+fn list(calls: u64) -> u64 {
+    let mut value = full_list();
+    typed(calls, |client, number| {
+        let value = black_box(&mut value);
+        value[0] = number as u8;
+        let _ = client.list(value, number);
+    })
+}
+
+fn full_list() -> List<u8, 1000> {
+    let mut value = List::new();
+    value.set(&[1; 1000]).expect("it is as long as it may be");
+    value
+}
+
+/// A word, a request and a response.
+struct Slot<P, R> {
+    word: AtomicU64,
+    request: P,
+    response: R,
+}
+
+/// The least that a program would write by hand for one message: fill the request and set the word, look at the word and
+/// make the response in place, look at the word and read the response.
+///
+/// Left out is what makes a service of it: a window of several slots and who may use them, method numbers and their
+/// dispatch, the caller's data of each call, errors and their way back, deadlines, cancelled calls, a peer that is gone or
+/// asleep, and the counters. What is copied is the same, and at its full size.
+#[inline(always)]
+fn by_hand<P: Copy, R: Copy>(
+    calls: u64,
+    response: R,
+    mut request: P,
+    set: impl Fn(&mut P, u64),
+    handle: impl Fn(&P, &mut R),
+    word: impl Fn(&R) -> u64,
+) -> u64 {
+    let mut slot = Box::new(Slot {
+        word: AtomicU64::new(0),
+        request,
+        response,
+    });
+    // Hidden from the compiler before each side's turn, or it would keep the slot in registers.
+    let slot = &mut *slot;
+    let mut sum = 0;
+    for number in 0..calls {
+        let request = black_box(&mut request);
+        set(request, number);
+        slot.request = *request;
         slot.word.store(2 * number + 1, Ordering::Release);
-        if black_box(&slot).word.load(Ordering::Acquire) == 2 * number + 1 {
-            let payload = slot.payload.load(Ordering::Relaxed);
-            slot.payload.store(payload, Ordering::Relaxed);
-            slot.word.store(2 * number + 2, Ordering::Release);
+        let server = black_box(&mut *slot);
+        if server.word.load(Ordering::Acquire) == 2 * number + 1 {
+            handle(&server.request, &mut server.response);
+            server.word.store(2 * number + 2, Ordering::Release);
         }
-        if black_box(&slot).word.load(Ordering::Acquire) == 2 * number + 2 {
-            sum += number + slot.payload.load(Ordering::Relaxed);
+        let client = black_box(&mut *slot);
+        if client.word.load(Ordering::Acquire) == 2 * number + 2 {
+            sum += number + word(&client.response);
         }
     }
     black_box(sum)
 }
 
-/// Instructions per call of a subject, or why they could not be counted.
-pub(crate) fn instructions(subject: &str) -> Result<f64, String> {
-    const FEW: u64 = 10_000;
-    const MANY: u64 = 30_000;
-    let count = |calls: u64| -> Result<f64, String> {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let output = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .arg(program)
-            .args(["count", subject, &calls.to_string()])
-            .output()
-            .map_err(|error| {
-                format!("valgrind could not be started ({error}); install it to count instructions")
-            })?;
-        let text = String::from_utf8_lossy(&output.stderr);
-        text.lines()
-            .find_map(|line| line.split_once("Collected :"))
-            .and_then(|(_, number)| number.trim().parse().ok())
-            .ok_or_else(|| {
-                format!(
-                    "valgrind did not count: {}",
-                    text.lines().last().unwrap_or("no output")
-                )
-            })
-    };
-    Ok((count(MANY)? - count(FEW)?) / (MANY - FEW) as f64)
+#[inline(never)]
+fn small_by_hand(calls: u64) -> u64 {
+    by_hand(
+        calls,
+        P8::default(),
+        P8::default(),
+        |request, number| request.words[0] = number,
+        |request, response| *response = *request,
+        |response| response.words[0],
+    )
+}
+
+#[inline(never)]
+fn fixed_by_hand(calls: u64) -> u64 {
+    by_hand(
+        calls,
+        P64::default(),
+        P64::default(),
+        |request, number| request.words[0] = number,
+        |request, response| *response = *request,
+        |response| response.words[0],
+    )
+}
+
+#[inline(never)]
+fn sixteen_by_hand(calls: u64) -> u64 {
+    by_hand(
+        calls,
+        Sixteen::default(),
+        Sixteen::default(),
+        |request, number| request.a = number,
+        |request, response| *response = *request,
+        |response| response.a,
+    )
+}
+
+#[inline(never)]
+fn nested_by_hand(calls: u64) -> u64 {
+    by_hand(
+        calls,
+        Nested::default(),
+        Nested::default(),
+        |request, number| request.first.words[0] = number,
+        |request, response| *response = *request,
+        |response| response.first.words[0],
+    )
+}
+
+#[inline(never)]
+fn list_by_hand(calls: u64) -> u64 {
+    by_hand(
+        calls,
+        0_u32,
+        full_list(),
+        |request, number| request[0] = number as u8,
+        |request, response| *response = length_and_first(request),
+        |response| u64::from(*response),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_do_the_same_work() {
+        for shape in &SHAPES {
+            let generated = run(&format!("{}/{GENERATED}", shape.name), 300);
+            assert!(generated.is_some_and(|sum| sum > 300), "{}", shape.name);
+            let by_hand = run(&format!("{}/{BY_HAND}", shape.name), 300);
+            assert_eq!(generated, by_hand, "{}", shape.name);
+        }
+    }
+
+    #[test]
+    fn there_are_no_other_subjects() {
+        for subject in ["", "echo of 8 B", "echo of 8 B/", "echo of 9 B/generated"] {
+            assert_eq!(run(subject, 1), None, "{subject}");
+        }
+        assert!(run(LOOP, 1).is_some());
+    }
 }

@@ -1,12 +1,12 @@
-//! Benchmarks of rpcidl's backends: every time is a ratio to a baseline interleaved in the same run.
-//!
-//! `rpc-bench [--quick] [--json FILE] [WORKLOAD…]`, with the workloads B0 (the machine), B1 (round trip), B2 (pipelined)
-//! and B6 (instructions). Built with the feature `peers` it runs other queues beside.
+//! Benchmarks of rpcidl's backends: every time is a ratio to a baseline interleaved in the same run, and what can be counted
+//! is counted. `rpc-bench --help` says how to run them. Built with the feature `peers` it runs other queues beside.
 
 mod compare;
 mod count;
 mod machine;
+mod mode;
 mod pair;
+mod plan;
 mod report;
 #[rustfmt::skip]
 #[allow(dead_code, missing_docs, unreachable_pub)]
@@ -17,265 +17,316 @@ mod subjects;
 use std::fs::File;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use compare::{Effort, compare};
-use pair::{Pair, Subject};
+use count::NotCounted;
+use pair::Pair;
+use plan::Case;
 use report::Row;
-use subjects::lane::Inproc;
-use subjects::raw::PingPong;
 use subjects::system;
 
-const USAGE: &str = "usage: rpc-bench [--quick] [--json FILE] [B0|B1|B2|B6]...";
+const USAGE: &str = "\
+usage: rpc-bench [--quick] [--json FILE] [B0|B1|B2|B6]...
+       rpc-bench gate
 
+Workloads, all of them if none is named:
+  B0  the machine itself: a system call, a copy, bare ping-pongs
+  B1  a round trip, one call at a time
+  B2  calls in flight together
+  B6  instructions a call (needs valgrind)
+
+Options:
+  --quick      fewer rows and pairs, in less than 20 s
+  --json FILE  writes the rows to FILE as well, one JSON object a line
+  -h, --help   prints this
+
+`rpc-bench gate` counts instructions and exits with 1 if a figure is over its limit, with 2 if it could not count.
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Command {
+    Help,
+    Gate,
+    /// Makes calls, for valgrind to count.
+    Count {
+        subject: String,
+        calls: u64,
+    },
+    Run(Options),
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     quick: bool,
-    json: Option<File>,
+    json: Option<String>,
     workloads: Vec<String>,
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
-    if arguments.peek().is_some_and(|first| first == "count") {
-        let subject = arguments.nth(1).unwrap_or_default();
-        let calls = arguments
-            .next()
-            .and_then(|calls| calls.parse().ok())
-            .unwrap_or(0);
-        println!("{}", count::run(&subject, calls));
-        return ExitCode::SUCCESS;
-    }
-    match parse(arguments) {
-        Ok(options) => {
-            run(options);
-            ExitCode::SUCCESS
+    let done = match parse(std::env::args().skip(1)) {
+        Ok(Command::Help) => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
         }
-        Err(message) => {
-            eprintln!("rpc-bench: {message}\n{USAGE}");
-            ExitCode::from(2)
-        }
-    }
+        Ok(Command::Gate) => gate(),
+        Ok(Command::Count { subject, calls }) => match count::run(&subject, calls) {
+            Some(sum) => {
+                println!("{sum}");
+                Ok(ExitCode::SUCCESS)
+            }
+            None => Err(format!("there is nothing to count called `{subject}`")),
+        },
+        Ok(Command::Run(options)) => run(&options),
+        Err(message) => Err(format!("{message}; `rpc-bench --help` says what there is")),
+    };
+    done.unwrap_or_else(|message| {
+        eprintln!("rpc-bench: {message}");
+        ExitCode::from(2)
+    })
 }
 
-fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options {
-        quick: false,
-        json: None,
-        workloads: Vec::new(),
-    };
-    let mut arguments = arguments;
+fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let arguments: Vec<_> = arguments.collect();
+    if arguments
+        .iter()
+        .any(|word| word == "-h" || word == "--help")
+    {
+        return Ok(Command::Help);
+    }
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["gate"] => return Ok(Command::Gate),
+        ["gate", other, ..] => return Err(format!("`gate` takes no `{other}`")),
+        ["count", subject, calls] => {
+            return Ok(Command::Count {
+                subject: subject.into(),
+                calls: calls
+                    .parse()
+                    .map_err(|_| format!("`{calls}` is no number of calls"))?,
+            });
+        }
+        _ => {}
+    }
+    let mut options = Options::default();
+    let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => options.quick = true,
             "--json" => {
-                let path = arguments.next().ok_or("`--json` needs a file")?;
-                options.json = Some(
-                    File::create(&path)
-                        .map_err(|error| format!("cannot write `{path}`: {error}"))?,
-                );
+                options.json = Some(arguments.next().ok_or("`--json` needs a file")?);
             }
             "B0" | "B1" | "B2" | "B6" => options.workloads.push(argument),
             other => return Err(format!("there is no workload or option `{other}`")),
         }
     }
-    Ok(options)
+    Ok(Command::Run(options))
 }
 
-fn run(mut options: Options) {
+/// Counts what has a limit.
+fn gate() -> Result<ExitCode, String> {
+    if cfg!(debug_assertions) {
+        return Err("the limits are those of an optimised build; run it with `--release`".into());
+    }
+    let mut held = true;
+    for shape in &count::SHAPES {
+        let Some(limit) = shape.limit else { continue };
+        let count = shape.generated().map_err(|why| why.to_string())?;
+        println!("{}", judge(shape.name, count, limit));
+        held &= count <= limit;
+    }
+    Ok(if held {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// A line of the gate.
+fn judge(name: &str, count: f64, limit: f64) -> String {
+    let said = if count <= limit { "holds" } else { "OVER" };
+    format!("{name}: {count:.1} instructions a call, at most {limit:.0}: {said}")
+}
+
+fn run(options: &Options) -> Result<ExitCode, String> {
+    let mut json = Json::open(options.json.as_deref())?;
     println!("{}", machine::describe());
-    let wants = |workload: &str| {
+    let wants = |workload: &&str| {
         options.workloads.is_empty() || options.workloads.iter().any(|name| name == workload)
     };
-    let (b0, b1, b2, b6) = (wants("B0"), wants("B1"), wants("B2"), wants("B6"));
-    let mut rows = Rows {
-        pair: Pair::new(),
-        effort: effort(options.quick),
-        json: options.json.take(),
-    };
-    if b0 {
+    let mut cases = Vec::new();
+    for workload in ["B0", "B1", "B2"].into_iter().filter(wants) {
+        cases.extend(plan::cases(workload, options.quick));
+    }
+    if wants(&"B0") {
         println!(
             "B0  system call {:.1} ns, copy of 1 MiB {:.1} GB/s",
             system::syscall(),
             system::copy()
         );
-        for bytes in [8, 56, 64, 1024, 4096] {
-            rows.add(
-                "B0",
-                bytes,
-                1,
-                &PingPong { lines: 2, bytes },
-                &PingPong { lines: 1, bytes },
-                None,
-            );
-        }
-        if !options.quick {
-            let effort = rows.effort;
-            rows.effort = Effort {
-                pairs: 5,
-                least: 3,
-                calls: 200,
-                ..effort
-            };
-            rows.add(
-                "B0",
-                8,
-                1,
-                &PingPong { lines: 2, bytes: 8 },
-                &system::Futex,
-                None,
-            );
-            rows.effort = effort;
-        }
     }
-    if b1 {
-        let sizes: &[usize] = if options.quick {
-            &[8, 56, 64, 1024, 4096]
-        } else {
-            &[8, 32, 56, 64, 128, 256, 1024, 4096]
-        };
-        for &bytes in sizes {
-            let must = match bytes {
-                ..57 => 1.00,
-                57..=1024 => 1.10,
-                _ => 0.70,
-            };
-            let baseline = PingPong { lines: 2, bytes };
-            rows.add(
-                "B1",
-                bytes,
-                1,
-                &baseline,
-                &Inproc { bytes, depth: 1 },
-                Some(must),
-            );
-            rows.peers("B1", bytes, 1, &baseline);
-        }
+    time(&cases, options.quick, &mut json);
+    if wants(&"B6")
+        && let Err(why) = instructions(options.quick, &mut json)
+    {
+        println!("B6  {why}");
     }
-    if b2 {
-        let sizes: &[usize] = if options.quick { &[64] } else { &[8, 64, 1024] };
-        let depths: &[usize] = if options.quick {
-            &[32]
-        } else {
-            &[2, 4, 8, 16, 32]
-        };
-        for &bytes in sizes {
-            for &depth in depths {
-                let must = (bytes == 64 && depth == 32).then_some(0.18);
-                let baseline = PingPong { lines: 2, bytes };
-                rows.add(
-                    "B2",
-                    bytes,
-                    depth,
-                    &baseline,
-                    &Inproc { bytes, depth },
-                    must,
-                );
-                rows.peers("B2", bytes, depth, &baseline);
-            }
-        }
-    }
-    if b6 {
-        for subject in count::SUBJECTS {
-            match count::instructions(subject) {
-                Ok(count) => {
-                    println!("B6  {subject:<18} {count:.1} instructions a call, both sides");
-                }
-                Err(why) => println!("B6  {subject:<18} not counted: {why}"),
-            }
-        }
-    }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Quick runs fit in 20 s.
-fn effort(quick: bool) -> Effort {
-    if quick {
-        Effort {
-            pairs: 60,
-            least: 20,
-            calls: 1000,
-            group: 10,
-            limit: Duration::from_millis(1400),
-        }
-    } else {
-        Effort {
-            pairs: 400,
-            least: 100,
-            calls: 2000,
-            group: 10,
-            limit: Duration::from_secs(12),
-        }
-    }
-}
-
-/// Measures row after row.
-struct Rows {
-    pair: Pair,
-    effort: Effort,
-    json: Option<File>,
-}
-
-impl Rows {
-    fn add(
-        &mut self,
-        workload: &'static str,
-        bytes: usize,
-        depth: usize,
-        baseline: &dyn Subject,
-        subject: &dyn Subject,
-        must: Option<f64>,
-    ) {
-        // A group has to be longer than the pipeline is deep, or it times the filling of the window.
-        let group = if depth == 1 {
-            self.effort.group
-        } else {
-            10 * depth
-        };
-        let effort = Effort {
-            group,
-            calls: self.effort.calls.max(4 * group),
-            ..self.effort
-        };
+/// Measures row after row, and never longer than a run may take, however the machine behaves.
+fn time(cases: &[Case], quick: bool, json: &mut Json) {
+    let budget = Duration::from_secs(if quick { 15 } else { 300 });
+    let end = Instant::now() + budget;
+    let pair = Pair::new();
+    for (done, case) in cases.iter().enumerate() {
+        let rows_left = u32::try_from(cases.len() - done).unwrap_or(u32::MAX);
+        let left = end.saturating_duration_since(Instant::now());
+        let effort = effort(case, quick, left / rows_left);
         let row = Row {
-            workload,
-            bytes,
-            depth,
-            found: compare(&self.pair, baseline, subject, effort),
-            must,
+            workload: case.workload,
+            bytes: case.bytes,
+            depth: case.depth,
+            comparison: compare(&pair, &*case.baseline, &*case.subject, effort),
+            must: case.must,
         };
-        println!("{}", row.text());
-        if let Some(json) = &mut self.json
-            && let Err(error) = writeln!(json, "{}", row.json())
+        for line in row.text() {
+            println!("{line}");
+        }
+        for line in row.json() {
+            json.line(&line);
+        }
+    }
+}
+
+/// Calls that are timed as one, at least.
+///
+/// Reading the clock breaks the rhythm in which two near cores poll: in groups of 10 a round trip of 64 bytes takes a
+/// quarter longer than in groups of 50, and longer groups change little.
+const GROUP: usize = 50;
+
+/// How much to measure of a case when so much time is left for it.
+fn effort(case: &Case, quick: bool, share: Duration) -> Effort {
+    // A group has to be longer than the pipeline is deep, or it times the filling of the window.
+    let group = if case.sleeps {
+        10
+    } else {
+        GROUP.max(10 * case.depth)
+    };
+    let (pairs, least, calls) = match (case.sleeps, quick) {
+        (true, _) => (5, 3, 200),
+        // Long messages move long enough in fewer calls.
+        (false, true) if case.bytes > 1024 => (60, 20, 400),
+        (false, true) => (60, 20, 1000),
+        (false, false) => (400, 100, 2000),
+    };
+    Effort {
+        pairs,
+        least,
+        calls: calls.max(4 * group),
+        group,
+        limit: share.min(Duration::from_secs(12)),
+    }
+}
+
+/// Counts instructions: of one shape in a quick run, since every count starts valgrind twice.
+fn instructions(quick: bool, json: &mut Json) -> Result<(), NotCounted> {
+    let shapes = if quick {
+        &count::SHAPES[..1]
+    } else {
+        &count::SHAPES[..]
+    };
+    for shape in shapes {
+        let counted = shape.count()?;
+        println!("{}", counted.text());
+        json.line(&counted.json());
+    }
+    println!(
+        "B6  of each, {:.1} are the counting loop's own",
+        count::counting_loop()?
+    );
+    Ok(())
+}
+
+/// The JSON lines, if they are wanted.
+struct Json(Option<File>);
+
+impl Json {
+    fn open(path: Option<&str>) -> Result<Self, String> {
+        let create = |path: &str| {
+            File::create(path).map_err(|error| format!("cannot write `{path}`: {error}"))
+        };
+        path.map(create).transpose().map(Self)
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Some(file) = &mut self.0
+            && let Err(error) = writeln!(file, "{line}")
         {
             eprintln!("rpc-bench: cannot write the JSON lines: {error}");
-            self.json = None;
+            self.0 = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &str) -> Result<Command, String> {
+        parse(words.split_whitespace().map(String::from))
+    }
+
+    #[test]
+    fn what_is_asked_for() {
+        assert_eq!(parsed(""), Ok(Command::Run(Options::default())));
+        let options = Options {
+            quick: true,
+            json: Some("rows".into()),
+            workloads: vec!["B1".into(), "B6".into()],
+        };
+        assert_eq!(
+            parsed("--quick B1 --json rows B6"),
+            Ok(Command::Run(options))
+        );
+        assert_eq!(parsed("gate"), Ok(Command::Gate));
+        for help in ["-h", "--help", "B1 --help", "gate -h"] {
+            assert_eq!(parsed(help), Ok(Command::Help), "{help}");
         }
     }
 
-    #[cfg(feature = "peers")]
-    fn peers(
-        &mut self,
-        workload: &'static str,
-        bytes: usize,
-        depth: usize,
-        baseline: &dyn Subject,
-    ) {
-        use subjects::channels::{Channels, Queue};
-        for queue in [Queue::Rtrb, Queue::Crossbeam] {
-            self.add(
-                workload,
-                bytes,
-                depth,
-                baseline,
-                &Channels {
-                    queue,
-                    bytes,
-                    depth,
-                },
-                None,
-            );
+    #[test]
+    fn what_is_not_understood() {
+        for words in [
+            "B3",
+            "--fast",
+            "--json",
+            "gate now",
+            "count",
+            "count loop x",
+            "B1 gate",
+        ] {
+            assert!(parsed(words).is_err(), "{words}");
         }
     }
 
-    #[cfg(not(feature = "peers"))]
-    fn peers(&mut self, _: &'static str, _: usize, _: usize, _: &dyn Subject) {}
+    #[test]
+    fn the_gate_says_what_is_over() {
+        assert_eq!(
+            judge("echo", 165.0, 165.0),
+            "echo: 165.0 instructions a call, at most 165: holds"
+        );
+        assert!(judge("echo", 165.1, 165.0).ends_with(": OVER"));
+    }
+
+    #[test]
+    fn groups_are_longer_than_pipelines_are_deep() {
+        for workload in ["B0", "B1", "B2"] {
+            for case in plan::cases(workload, true) {
+                let effort = effort(&case, true, Duration::from_secs(1));
+                assert!(effort.group >= 10 * case.depth && effort.calls >= 4 * effort.group);
+                assert!(effort.limit <= Duration::from_secs(1));
+            }
+        }
+    }
 }

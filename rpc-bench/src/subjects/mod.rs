@@ -4,6 +4,7 @@
 pub(crate) mod channels;
 pub(crate) mod lane;
 pub(crate) mod raw;
+pub(crate) mod slots;
 pub(crate) mod system;
 
 use std::time::Instant;

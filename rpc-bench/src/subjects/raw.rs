@@ -44,7 +44,7 @@ impl Drop for Area {
     }
 }
 
-struct Side {
+pub(crate) struct Side {
     _area: Arc<Area>,
     mine: *mut u64,
     theirs: *mut u64,
@@ -99,43 +99,76 @@ impl Subject for PingPong {
     }
 
     fn make(&self) -> Sides {
-        let stride = (8 + self.bytes).next_multiple_of(128);
-        let area = Arc::new(Area::new(2 * stride));
-        let there = area.base.cast::<u64>();
-        let back = if self.lines == 1 { 0 } else { stride };
-        // SAFETY: the area has room for both.
-        let back = unsafe { area.base.add(back) }.cast::<u64>();
-        let words = self.bytes.div_ceil(8);
-        let caller = Side {
-            _area: Arc::clone(&area),
-            mine: there,
-            theirs: back,
-            words,
-            turn: 0,
-            sum: 0,
+        let mut pairs = Side::pairs(self.lines, self.bytes, 1);
+        match pairs.pop() {
+            Some((caller, answerer)) => (Box::new(caller), Box::new(answerer)),
+            None => unreachable!("one pair was asked for"),
+        }
+    }
+}
+
+impl Side {
+    /// Both sides of as many places, each with the lines for a message there and, if `lines` is 2, others for the one back.
+    pub(crate) fn pairs(lines: usize, bytes: usize, count: usize) -> Vec<(Self, Self)> {
+        let stride = (8 + bytes).next_multiple_of(128);
+        let area = Arc::new(Area::new(2 * stride * count));
+        let words = bytes.div_ceil(8);
+        let pair = |index: usize| {
+            // SAFETY: the area has room for two messages a place.
+            let there = unsafe { area.base.add(2 * stride * index) };
+            // SAFETY: as above.
+            let back = unsafe { there.add(if lines == 1 { 0 } else { stride }) };
+            let side = |mine: *mut u8, theirs: *mut u8| Self {
+                _area: Arc::clone(&area),
+                mine: mine.cast(),
+                theirs: theirs.cast(),
+                words,
+                turn: 0,
+                sum: 0,
+            };
+            (side(there, back), side(back, there))
         };
-        let answerer = Side {
-            _area: area,
-            mine: back,
-            theirs: there,
-            words,
-            turn: 0,
-            sum: 0,
-        };
-        (Box::new(caller), Box::new(answerer))
+        (0..count).map(pair).collect()
+    }
+
+    /// Asks; the answer to the question before has been taken.
+    #[inline(always)]
+    pub(crate) fn ask(&self) {
+        // Odd turns are questions, even ones answers, so one flag can serve both ways.
+        self.write(self.turn + 1);
+    }
+
+    /// Takes the answer, if it is there.
+    #[inline(always)]
+    pub(crate) fn answered(&mut self) -> bool {
+        let there = self.flag(self.theirs).load(Ordering::Acquire) == self.turn + 2;
+        if there {
+            self.read();
+            self.turn += 2;
+        }
+        there
+    }
+
+    /// Takes a question and answers it, if it is there.
+    #[inline(always)]
+    pub(crate) fn answer(&mut self) -> bool {
+        let there = self.flag(self.theirs).load(Ordering::Acquire) == self.turn + 1;
+        if there {
+            self.read();
+            self.write(self.turn + 2);
+            self.turn += 2;
+        }
+        there
     }
 }
 
 impl Caller for Side {
     fn run(&mut self, calls: usize, group: usize, times: &mut Vec<f64>) {
         time_groups(calls, group, times, |_| {
-            // Odd turns are questions, even ones answers, so one flag can serve both ways.
-            self.write(self.turn + 1);
-            while self.flag(self.theirs).load(Ordering::Acquire) != self.turn + 2 {
+            self.ask();
+            while !self.answered() {
                 std::hint::spin_loop();
             }
-            self.read();
-            self.turn += 2;
         });
     }
 }
@@ -143,14 +176,11 @@ impl Caller for Side {
 impl Answerer for Side {
     fn run(&mut self, stop: &Stop) {
         loop {
-            while self.flag(self.theirs).load(Ordering::Acquire) != self.turn + 1 {
+            while !self.answer() {
                 if stop.idle() {
                     return;
                 }
             }
-            self.read();
-            self.write(self.turn + 2);
-            self.turn += 2;
         }
     }
 }
