@@ -113,7 +113,8 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// Arranges that `waker` is woken once when something is [`ready`](Self::ready); the last one registered counts.
     fn register(&self, waker: &Waker);
 
-    /// Arranges that `waker` is woken at the time `until`, whatever happens.
+    /// Arranges that `waker` is woken at the time `until`, whatever happens; or before, and then never for this: whoever still waits asks
+    /// again. To ask for the same again costs little and changes nothing.
     fn wake_at(&self, until: u64, waker: &Waker);
 }
 

@@ -11,12 +11,14 @@ use runtime_lane::{ClientEnd, Memory};
 
 use crate::memory::HeapMemory;
 use crate::sleeper::Sleeper;
-use crate::{clock, registry, timer};
+use crate::timer::Alarm;
+use crate::{clock, registry};
 
 /// A client's end of an in-process lane.
 pub struct Client<S: Service> {
     end: ClientEnd<HeapMemory<S>>,
     sleeper: Sleeper,
+    alarm: Alarm,
     #[cfg(target_os = "linux")]
     pollable: std::cell::OnceCell<crate::Pollable>,
 }
@@ -24,6 +26,7 @@ pub struct Client<S: Service> {
 impl<S: Service> Client<S> {
     pub(crate) fn new(memory: HeapMemory<S>) -> Self {
         Self {
+            alarm: Alarm::new(memory.geometry().slots()),
             // SAFETY: the hub makes one client of fresh memory.
             end: unsafe { ClientEnd::new(memory) },
             sleeper: Sleeper::default(),
@@ -51,6 +54,9 @@ impl<S: Service> Client<S> {
 
     /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to poll
     /// already.
+    ///
+    /// The end of a call at its deadline is nothing that arrives, and does not make the descriptor readable: while calls are in flight,
+    /// wait for it with a timeout; see [`Pollable`](crate::Pollable).
     #[cfg(target_os = "linux")]
     pub fn arm(&self) -> bool {
         let Some(pollable) = self.pollable.get() else {
@@ -177,7 +183,7 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
     }
 
     fn wake_at(&self, until: u64, waker: &Waker) {
-        timer::wake_at(until, waker);
+        self.alarm.wake_at(until, waker);
     }
 }
 

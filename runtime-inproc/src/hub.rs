@@ -18,6 +18,8 @@ pub(crate) struct Hub<S: Service> {
     max_clients: usize,
     /// Clients that are connected.
     clients: AtomicUsize,
+    /// Those, and those that are gone and whose lanes are not removed yet: what takes memory, so what `max_clients` limits.
+    lanes: AtomicUsize,
     /// Connectors that could make more.
     pub(crate) connectors: AtomicUsize,
     /// Number of the next client.
@@ -50,6 +52,7 @@ impl<S: Service> Hub<S> {
             event_window,
             max_clients,
             clients: AtomicUsize::new(0),
+            lanes: AtomicUsize::new(0),
             connectors: AtomicUsize::new(0),
             next_client: AtomicU64::new(1),
             attention: AtomicBool::new(false),
@@ -84,6 +87,7 @@ impl<S: Service> Hub<S> {
             Ok(memory) => memory,
             Err(error) => {
                 self.leave();
+                self.removed();
                 return Err(error);
             }
         };
@@ -91,6 +95,7 @@ impl<S: Service> Hub<S> {
             let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
             if mail.closed {
                 self.leave();
+                self.removed();
                 return Err(AttachError::NotFound {
                     name: S::NAME.into(),
                 });
@@ -104,18 +109,27 @@ impl<S: Service> Hub<S> {
     /// Counts a client in, if there is room.
     fn admit(&self) -> Result<(), AttachError> {
         let admitted = self
-            .clients
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |clients| {
-                (clients < self.max_clients).then_some(clients + 1)
+            .lanes
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |lanes| {
+                (lanes < self.max_clients).then_some(lanes + 1)
             });
-        admitted
-            .map(|_| ())
-            .map_err(|_| AttachError::TooManyClients {
+        if admitted.is_err() {
+            return Err(AttachError::TooManyClients {
                 limit: self.max_clients,
-            })
+            });
+        }
+        // Relaxed: a connector is there until this is over, and `is_deserted` looks at the connectors first.
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Counts a client out.
+    /// Makes room for another client: the server has removed the lane of one that is gone, or one was not connected after all.
+    pub(crate) fn removed(&self) {
+        // Release: the removal comes before; pairs with the Acquire in `admit`.
+        self.lanes.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Counts a client out. The room that it took is not free before the server has removed its lane.
     pub(crate) fn leave(&self) {
         // AcqRel: what the client did comes before; pairs with the Acquire in `is_deserted`.
         self.clients.fetch_sub(1, Ordering::AcqRel);

@@ -11,6 +11,12 @@ use rustix::event::{EventfdFlags, eventfd};
 /// The loop that uses it: `arm` the endpoint; if that says true, wait for the descriptor to become readable; then poll the
 /// endpoint until nothing is left, and arm it again. Without arming nothing is written to it, so a busy endpoint makes
 /// no system call.
+///
+/// Deadlines are kept by the typed client, and the descriptor knows nothing of them: a loop that waits for it without a timeout never
+/// learns that a call has ended at its deadline, if nothing else arrives. So while calls are in flight a client's loop waits with a
+/// timeout, at most the time until the earliest of their deadlines. These run from the first look at the clock after the call, so call
+/// the client's `wait(Duration::ZERO)` once before waiting for the descriptor, and again when the timeout has passed: if it says true,
+/// the next `poll` gives out the calls that have ended.
 #[derive(Clone, Debug)]
 pub struct Pollable {
     signal: Arc<Signal>,

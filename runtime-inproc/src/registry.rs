@@ -49,12 +49,18 @@ pub(crate) fn connect<S: Service>(
     name: &str,
     config: &ClientConfig,
 ) -> Result<Client<S>, AttachError> {
+    // Unlocked again before it connects: that wakes the server, whose waker may run code that comes back here.
+    find::<S>(name)?.connect(config)
+}
+
+/// What connects to the server of that name.
+fn find<S: Service>(name: &str) -> Result<Connector<S>, AttachError> {
     let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(entry) = names.get(name) else {
         return Err(AttachError::NotFound { name: name.into() });
     };
     match entry.connector.downcast_ref::<Connector<S>>() {
-        Some(connector) => connector.connect(config),
+        Some(connector) => Ok(connector.clone()),
         None if entry.abi_hash == S::ABI_HASH => Err(AttachError::Config {
             what: format!(
                 "`{name}` is served by another copy of the same definition in this program; both sides must use one generated module"

@@ -117,6 +117,7 @@ impl<S: Service> Server<S> {
             self.lanes.wake(index);
             if self.lanes.reap(index) {
                 self.numbers.remove(&number);
+                self.hub.removed();
             } else if self
                 .lanes
                 .lane(index)
@@ -156,17 +157,11 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
 
     #[inline(always)]
     fn poll(&mut self) -> Option<Self::Ticket> {
-        let mut read = false;
-        loop {
-            if let Some(ticket) = self.lanes.poll() {
-                return Some(ticket);
-            }
-            if read || !self.hub.wants_attention() {
-                return None;
-            }
+        // First: with clients that keep the server busy there is no time when nothing else is to be done.
+        if self.hub.wants_attention() {
             self.read_mail();
-            read = true;
         }
+        self.lanes.poll()
     }
 
     #[inline(always)]
@@ -247,13 +242,17 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
                 visit(lane.client());
             }
         }
-        // Those that have connected since this side last looked.
-        let mail = self.hub.mail.lock().unwrap_or_else(PoisonError::into_inner);
-        for (number, memory) in &mail.connected {
-            if !memory.control().client_is_gone() {
-                visit(ClientId(*number));
-            }
-        }
+        // Those that have connected since this side last looked. Unlocked again before they are visited: `visit` may drop a client, which
+        // writes to the mailbox.
+        let connected: Vec<_> = {
+            let mail = self.hub.mail.lock().unwrap_or_else(PoisonError::into_inner);
+            mail.connected
+                .iter()
+                .filter(|(_, memory)| !memory.control().client_is_gone())
+                .map(|(number, _)| ClientId(*number))
+                .collect()
+        };
+        connected.into_iter().for_each(visit);
     }
 
     fn emit(

@@ -1,6 +1,7 @@
 //! The server's end: one lane, and all of them.
 
 use core::ptr::NonNull;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use runtime_core::{ClientId, EmitError, ReplyError, ReplyStatus, Ticket};
@@ -320,14 +321,9 @@ impl<M: Memory> ServerLane<M> {
         Ok(())
     }
 
-    /// Tells the client that the server is gone.
+    /// Wakes the client, so that it sees that the server is gone.
     fn close(&self) {
-        let control = self.memory.control();
-        control.server().set_gone();
-        // SeqCst: a client that does not sleep looks at the flag; one that does is woken. This orders the flag before the look whether
-        // it sleeps, and pairs with the barrier of its announcement.
-        fence(Ordering::SeqCst);
-        control.client().wake();
+        self.memory.control().client().wake();
         self.memory.wake_client();
     }
 }
@@ -450,6 +446,11 @@ impl<M: Memory> Polled<M> {
         self.look(self.first).is_some()
     }
 
+    /// The next request: the number of its lane, and its identity.
+    fn next(&self) -> (u32, u16) {
+        (self.index, self.expected)
+    }
+
     /// True if there is a request in either slot.
     fn is_ready(&self) -> bool {
         let look = |slot| self.look(slot).is_some();
@@ -474,6 +475,10 @@ pub struct LaneSet<M: Memory> {
     cursor: usize,
     places: Vec<Place<M>>,
     vacant: Vec<u32>,
+    /// What `find_other` found the last time, if it found something.
+    found: Option<(u32, u16)>,
+    /// How often in a row that was gone again when it was to be taken.
+    vain: usize,
 }
 
 impl<M: Memory> Default for LaneSet<M> {
@@ -483,6 +488,8 @@ impl<M: Memory> Default for LaneSet<M> {
             cursor: 0,
             places: Vec::new(),
             vacant: Vec::new(),
+            found: None,
+            vain: 0,
         }
     }
 }
@@ -533,9 +540,25 @@ impl<M: Memory> LaneSet<M> {
 
     /// Goes on from a lane that has no request to the next one that has; false if there is none.
     fn find_other(&mut self) -> bool {
+        // The request that was found is still to come, so it was gone again when it was to be taken. An honest client takes none back; with
+        // one that does, the others get their turn, and the poll ends. It is noticed here and not in `poll`, which would keep count of it
+        // in every call.
+        let next = self.awake.get(self.cursor).map(Polled::next);
+        if self.found.is_some() && self.found == next {
+            self.vain += 1;
+            self.advance();
+        } else {
+            self.vain = 0;
+        }
+        self.found = None;
+        if self.vain >= self.awake.len() {
+            self.vain = 0;
+            return false;
+        }
         for _ in 0..self.awake.len() {
             let polled = &mut self.awake[self.cursor];
             if polled.look_again() {
+                self.found = Some(polled.next());
                 return true;
             }
             if polled.idle >= IDLE_POLLS {
@@ -670,8 +693,24 @@ impl<M: Memory> LaneSet<M> {
 
 impl<M: Memory> Drop for LaneSet<M> {
     fn drop(&mut self) {
+        // All are told before the first is woken: a waker is another's code and may panic.
         for lane in self.iter() {
-            lane.close();
+            lane.memory.control().server().set_gone();
+        }
+        // SeqCst: a client that does not sleep looks at the flag; one that does is woken. This orders the flags before the looks whether
+        // they sleep, and pairs with the barrier of their announcements.
+        fence(Ordering::SeqCst);
+        let mut panicked = None;
+        for lane in self.iter() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| lane.close())) {
+                panicked.get_or_insert(panic);
+            }
+        }
+        // It is the owner's to deal with, now that the others are woken; unless he has a panic of his own already.
+        if let Some(panic) = panicked
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
         }
     }
 }

@@ -26,8 +26,8 @@ pub struct Pending<'a, M: Method, T: ClientTransport, U> {
 enum Waiting {
     /// Not sent.
     Refused(Refusal),
-    /// In flight in this slot; with whom the deadline's timer wakes.
-    InFlight(u16, Option<Waker>),
+    /// In flight in this slot.
+    InFlight(u16),
     /// Over.
     Done,
 }
@@ -35,7 +35,7 @@ enum Waiting {
 impl<'a, M: Method, T: ClientTransport, U> Pending<'a, M, T, U> {
     pub(super) fn new(core: &'a RefCell<Core<T, U>>, started: Result<u16, Refusal>) -> Self {
         let state = match started {
-            Ok(slot) => Waiting::InFlight(slot, None),
+            Ok(slot) => Waiting::InFlight(slot),
             Err(why) => Waiting::Refused(why),
         };
         Self {
@@ -51,18 +51,18 @@ impl<M: Method, T: ClientTransport, U> Future for Pending<'_, M, T, U> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let (slot, timer) = match &mut this.state {
+        let slot = match &this.state {
             Waiting::Refused(why) => {
                 let result = Err((*why).into());
                 this.state = Waiting::Done;
                 return Poll::Ready(result);
             }
-            Waiting::InFlight(slot, timer) => (*slot, timer),
+            Waiting::InFlight(slot) => *slot,
             // Polled after it was ready, which an executor must not do: it stays pending, as a fused future would.
             Waiting::Done => return Poll::Pending,
         };
         let mut core = this.core.borrow_mut();
-        let result = core.poll_awaited::<M>(slot, timer, context);
+        let result = core.poll_awaited::<M>(slot, context);
         if result.is_ready() {
             core.wakers.forget(slot);
             this.state = Waiting::Done;
@@ -75,7 +75,6 @@ impl<T: ClientTransport, U> Core<T, U> {
     fn poll_awaited<M: Method>(
         &mut self,
         slot: u16,
-        timer: &mut Option<Waker>,
         context: &mut Context<'_>,
     ) -> Poll<Result<M::Output, CallError<M::Error>>> {
         if let Some(result) = self.take_reply::<M>(slot) {
@@ -99,11 +98,8 @@ impl<T: ClientTransport, U> Core<T, U> {
             self.time_out(slot);
             Failure::Timeout
         } else {
-            let set = timer.as_ref();
-            if !set.is_some_and(|waker| waker.will_wake(context.waker())) {
-                self.transport.wake_at(deadline, context.waker());
-                *timer = Some(context.waker().clone());
-            }
+            // Each time: the timer may have woken this one early and forgotten it.
+            self.transport.wake_at(deadline, context.waker());
             return Poll::Pending;
         };
         Poll::Ready(Err(failure.as_error::<M>()))
@@ -112,7 +108,7 @@ impl<T: ClientTransport, U> Core<T, U> {
 
 impl<M: Method, T: ClientTransport, U> Drop for Pending<'_, M, T, U> {
     fn drop(&mut self) {
-        if let Waiting::InFlight(slot, _) = &self.state {
+        if let Waiting::InFlight(slot) = &self.state {
             let slot = *slot;
             let mut core = self.core.borrow_mut();
             core.wakers.forget(slot);

@@ -219,3 +219,22 @@ pub fn requests_sent_before_the_client_went_are_served<B: Backend>() {
         assert_eq!(thread.join().unwrap(), 1);
     }
 }
+
+/// A client that connects while another one has a full window of requests waiting is served in turn with it.
+pub fn a_new_client_gets_its_turn<B: Backend>() {
+    let config = ClientConfig::default();
+    let mut transport = B::server(&ServerConfig::default());
+    let connector = B::connector(&mut transport);
+    let mut server = Server::<B>::over(transport, &ServerConfig::default());
+    let connect = || Client::<B>::over(B::connect(&connector, &config).unwrap(), &config);
+    let mut busy = connect();
+    for value in 0..busy.window() as u64 {
+        busy.echo(value, value).unwrap();
+    }
+    let mut probe = Probe::default();
+    assert_eq!(server.poll(&mut probe, 1), Ok(1));
+    let mut new = connect();
+    new.echo(77, 77).unwrap();
+    assert_eq!(server.poll(&mut probe, 4), Ok(4));
+    assert_eq!(replies(&mut new, 1), [(77, Ok(77))]);
+}
