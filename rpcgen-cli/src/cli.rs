@@ -15,7 +15,6 @@ use crate::commands::{ast, check, completions, explain, fmt, generate, idl, layo
     name = "rpcgen",
     version,
     subcommand_negates_reqs = true,
-    disable_help_subcommand = true,
     override_usage = "rpcgen [OPTIONS] <FILE>...\n       rpcgen <COMMAND>",
     after_help = "Exit codes: 0 fine, 1 findings in the input, 2 wrong use or a file that cannot be read or written.",
     max_term_width = 100

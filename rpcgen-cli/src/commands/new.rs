@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
     let source = match &checkout {
         Some(_) => "",
         None => {
-            "It depends on the published rpcidl; `--rpcidl-path DIR` makes it use a checkout.\n"
+            "It depends on a published rpcidl, which there is not yet: `--rpcidl-path DIR` makes it use a checkout.\n"
         }
     };
     let shown = folder.display();

@@ -347,6 +347,12 @@ impl<U> Calls<U> {
         Some(Completion { slot, head, place })
     }
 
+    /// True if a callback call has not been delivered.
+    pub(super) fn has_callbacks(&self) -> bool {
+        let callback = |entry: &Entry<U>| entry.kind.state() == State::Callback;
+        self.entries.iter().any(callback)
+    }
+
     /// Slots with a call.
     pub(super) fn used(&self) -> usize {
         let used = |entry: &&Entry<U>| entry.kind.state() != State::Free;

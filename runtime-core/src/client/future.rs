@@ -14,9 +14,12 @@ use crate::transport::{ClientTransport, Failure};
 
 /// A call whose reply is awaited.
 ///
-/// It borrows the client shared, so several may be awaited together. It ends with the reply, at its deadline, or when
+/// It borrows the client shared, so several may be awaited together, and it stays on the thread that has the client: executors that move
+/// their tasks between threads run it in a task that is bound to one, such as those of a `LocalSet`.
+///
+/// The call has been sent when it is made. It ends with the reply, at its deadline, or when
 /// the server is gone, without help from the executor. Dropped before that, the call is abandoned.
-#[must_use = "a future does nothing unless it is awaited"]
+#[must_use = "the call has been sent; its reply is lost unless this is awaited"]
 pub struct Pending<'a, M: Method, T: ClientTransport, U> {
     core: &'a RefCell<Core<T, U>>,
     state: Waiting,

@@ -99,6 +99,8 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// `fill` writes the request where it will travel from. It has to write every field: the slot holds what the call
     /// before left there.
     ///
+    /// `Ok` says that it was sent, not that the server is there: that it is gone is seen by the next `poll` or `wait`.
+    ///
     /// # Errors
     /// [`Refusal::WouldBlock`] if the window is full, [`Refusal::Disconnected`] if the server is gone; `user_data` comes back.
     #[inline(always)]
@@ -170,6 +172,9 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
 
     /// Delivers every reply that has arrived, each with its call's `U`, and returns how many. Never blocks.
     ///
+    /// Replies are looked for in the order of the calls. One that overtook an older call is found by every eighth poll that finds nothing,
+    /// and by the first one after [`wait`](Self::wait).
+    ///
     /// A reply is lent where it lies, after validation; its slot is free once the callback returns. Calls whose deadline
     /// has passed, and all calls of a server that is gone, are delivered as errors.
     ///
@@ -225,8 +230,10 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// Waits until there is something to poll: a reply, an event, or a call whose deadline has passed. Spins first, then
     /// sleeps. Returns false when `timeout` passes first.
     ///
+    /// An event is there until [`poll_events`](Self::poll_events) takes it: a client that never asks for its events finds this true at once.
+    ///
     /// # Errors
-    /// [`WaitError::Disconnected`] when the server is gone; poll once more for what it left.
+    /// [`WaitError::Disconnected`] when the server is gone and nothing is left to poll.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, WaitError> {
         let core = self.core.get_mut();
         let start = core.transport.now();
@@ -235,7 +242,13 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let due = core.calls.earliest();
         let ready = core.sleep_until(None, until.min(due), |core| core.transport.ready());
         if core.transport.peer_gone() {
-            return Err(WaitError::Disconnected);
+            // The next poll looks at it, too, and hands back what is left.
+            core.calls.idle_polls = IDLE_POLLS_PER_CHECK;
+            return if core.calls.has_callbacks() || core.transport.poll_arrived().is_some() {
+                Ok(true)
+            } else {
+                Err(WaitError::Disconnected)
+            };
         }
         if ready {
             return Ok(true);

@@ -87,7 +87,8 @@ macro_rules! suite {
             peers: calls_end_when_the_server_goes, replies_sent_before_the_server_went_arrive,
                 the_server_ends_when_its_clients_go, clients_come_and_go, many_clients_are_served_fairly,
                 too_many_clients_are_refused, replies_that_overtook_are_not_lost,
-                requests_sent_before_the_client_went_are_served, a_new_client_gets_its_turn;
+                requests_sent_before_the_client_went_are_served, a_new_client_gets_its_turn,
+                waiting_ends_when_nothing_is_left;
             threads: blocking_calls_across_threads, sleeping_sides_wake_each_other, a_deep_window_across_threads,
                 futures_run_on_any_executor, futures_end_at_their_deadline, a_future_that_moves_keeps_its_deadline,
                 each_future_is_woken_for_itself, a_forgotten_future_ends_too, a_blocking_call_sleeps_beside_an_event,

@@ -238,3 +238,28 @@ pub fn a_new_client_gets_its_turn<B: Backend>() {
     assert_eq!(server.poll(&mut probe, 4), Ok(4));
     assert_eq!(replies(&mut new, 1), [(77, Ok(77))]);
 }
+
+/// Whoever waits and polls until one of them says that the server is gone has been handed everything back.
+pub fn waiting_ends_when_nothing_is_left<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    for value in 0..3 {
+        client.echo(value, value).unwrap();
+    }
+    let Some(Request::Echo(call)) = server.recv().unwrap() else {
+        panic!("the first request")
+    };
+    call.reply(0).unwrap();
+    drop(server);
+    let mut back = Vec::new();
+    let ended = loop {
+        if let Err(error) = client.wait(Duration::from_secs(10)) {
+            break error;
+        }
+        if let Err(error) = client.poll(|user_data, _| back.push(user_data)) {
+            break error;
+        }
+    };
+    assert_eq!(ended, WaitError::Disconnected);
+    back.sort_unstable();
+    assert_eq!(back, [0, 1, 2]);
+}
