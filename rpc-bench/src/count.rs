@@ -28,7 +28,7 @@ pub(crate) struct Shape {
 pub(crate) const SHAPES: [Shape; 5] = [
     Shape {
         name: "echo of 8 B",
-        limit: Some(165.0),
+        limit: Some(161.0),
         generated: small,
         by_hand: small_by_hand,
     },
