@@ -65,9 +65,7 @@ impl<E: fmt::Debug> fmt::Display for CallError<E> {
             Self::Disconnected {
                 maybe_executed: false,
             } => f.write_str("the server is gone; the call was not executed"),
-            Self::WouldBlock => {
-                f.write_str("the in-flight window is full; poll for replies and try again")
-            }
+            Self::WouldBlock => f.write_str(FULL),
             Self::AbiMismatch => {
                 f.write_str("client and server were compiled from different definitions")
             }
@@ -79,6 +77,9 @@ impl<E: fmt::Debug> fmt::Display for CallError<E> {
 }
 
 impl<E: fmt::Debug> core::error::Error for CallError<E> {}
+
+/// What a full window says.
+const FULL: &str = "the in-flight window is full: poll for replies and try again; calls that timed out keep their slots until the server answers";
 
 /// Why a call was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::WouldBlock => "the in-flight window is full; poll for replies and try again",
+            Self::WouldBlock => FULL,
             Self::Disconnected => "the server is gone",
         })
     }

@@ -75,8 +75,7 @@ impl<S: Service> Hub<S> {
         let Some(geometry) = Geometry::of::<S>(window, self.event_window) else {
             return Err(AttachError::Config {
                 what: format!(
-                    "the window is {window}, and the event window {}: both must be powers of two from 2 to {}",
-                    self.event_window,
+                    "`ClientConfig::window` is {window}: it must be a power of two from 2 to {}",
                     Geometry::MAX_WINDOW
                 ),
             });

@@ -27,6 +27,11 @@ pub(crate) struct Registration {
 
 /// Gives a server a name.
 pub(crate) fn bind<S: Service>(name: &str, hub: &Arc<Hub<S>>) -> Result<Registration, AttachError> {
+    if name.is_empty() {
+        return Err(AttachError::Config {
+            what: "the name is empty: a client has to ask for something".into(),
+        });
+    }
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if names.contains_key(name) {
         return Err(AttachError::InUse { name: name.into() });

@@ -9,7 +9,7 @@ use runtime_core::{
     AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
     ServerTransport, Service, SlotShape,
 };
-use runtime_lane::{LaneSet, LaneTicket, Memory, ServerLane};
+use runtime_lane::{Geometry, LaneSet, LaneTicket, Memory, ServerLane};
 
 use crate::clock;
 use crate::hub::{Connector, Hub, Stopper};
@@ -39,11 +39,17 @@ impl<S: Service> Server<S> {
     /// The configuration asks for an impossible event window.
     pub fn new(config: &ServerConfig) -> Result<Self, AttachError> {
         let event_window = config.event_window;
-        if runtime_lane::Geometry::of::<S>(2, event_window).is_none() {
+        if Geometry::of::<S>(2, event_window).is_none() {
             return Err(AttachError::Config {
                 what: format!(
-                    "the event window is {event_window}: it must be a power of two from 2 to 4096"
+                    "`ServerConfig::event_window` is {event_window}: it must be a power of two from 2 to {}",
+                    Geometry::MAX_WINDOW
                 ),
+            });
+        }
+        if config.max_clients == 0 {
+            return Err(AttachError::Config {
+                what: "`ServerConfig::max_clients` is 0: nobody could connect".into(),
             });
         }
         Ok(Self {

@@ -225,6 +225,9 @@ bounded! {
     /// ```
     /// use runtime_core::Bytes;
     ///
+    /// let hello: Bytes<16> = b"hello".try_into()?;
+    /// assert_eq!(&hello[..], b"hello");
+    ///
     /// let mut value = Bytes::<1024>::new();
     /// value.set(b"abc")?;
     /// assert_eq!(&value[..], b"abc");
@@ -253,6 +256,15 @@ impl<const N: usize, const ODD: usize> Str<N, ODD> {
 impl<const N: usize, const ODD: usize> fmt::Display for Str<N, ODD> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self)
+    }
+}
+
+impl<const N: usize, const ODD: usize, const M: usize> TryFrom<&[u8; M]> for Bytes<N, ODD> {
+    type Error = OverBound;
+
+    /// From an array such as a byte string literal.
+    fn try_from(value: &[u8; M]) -> Result<Self, OverBound> {
+        Self::try_from(value.as_slice())
     }
 }
 
