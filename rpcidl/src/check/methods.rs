@@ -210,6 +210,19 @@ impl<'a> Checker<'_, 'a> {
         let text = self.table.sources.text(path.span);
         let id = match self.table.find(path, scope) {
             Found::Decl(id) => id,
+            Found::Missing(..) if crate::resolve::scalar(text).is_some() => {
+                self.error(
+                    Diagnostic::error(
+                        Code::E0509,
+                        path.span,
+                        format!("`{text}` is a number, not an error type"),
+                    )
+                    .help(
+                        "declare one, such as `error Failed : u32 { NOT_FOUND = 1 }`, and name it here",
+                    ),
+                );
+                return None;
+            }
             Found::Missing(at, inside) => {
                 let error = self
                     .table

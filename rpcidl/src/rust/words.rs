@@ -47,6 +47,10 @@ const WORDS: &[(&str, &str)] = &[
         "`throws` needs a type that is declared with `error`",
         "name an enum that is declared with `#[rpc_message(error)]`",
     ),
+    (
+        "declare one, such as `error Failed : u32 { NOT_FOUND = 1 }`, and name it here",
+        "declare an enum with `#[rpc_message(error)]` and `#[repr(u32)]`, and name it here",
+    ),
     ("remove `throws`", "return nothing"),
     ("write `void`", "return nothing"),
     ("write one `?`", "write one `Option`"),
