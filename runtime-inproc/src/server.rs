@@ -142,7 +142,7 @@ impl<S: Service> Server<S> {
 // 1. and 2. A ticket's slot belongs to its holder: the client does not touch a slot between sending it and its reply, and each
 //    ticket is answered once, since `reply` takes it.
 // 3. A lane's memory lives as long as anyone shares it: the set, or a token's `Keep`.
-// 4. `ServerLane::poll` marks the slot held until it is answered.
+// 4. `ServerLane::receive` marks the slot held until it is answered.
 unsafe impl<S: Service> ServerTransport for Server<S> {
     type Service = S;
 

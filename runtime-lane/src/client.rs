@@ -171,7 +171,7 @@ impl<M: Memory> ClientEnd<M> {
         };
         // SAFETY: by promise 1 there is such a slot.
         let place = unsafe { self.memory.word(Area::Request, slot as usize) };
-        // Release: the body comes before the word; pairs with the server's Acquire in `Polled::poll`.
+        // Release: the body comes before the word; pairs with the server's Acquire in `ServerLane::receive`.
         place.store(word.0, Ordering::Release);
         if !self.memory.control().server().is_quiet() {
             self.call_server();

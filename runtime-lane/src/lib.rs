@@ -18,6 +18,7 @@
 mod barrier;
 mod client;
 mod control;
+mod lanes;
 mod memory;
 mod server;
 mod sync;
@@ -29,6 +30,7 @@ mod model;
 pub use barrier::{BarrierScope, prepare_barrier};
 pub use client::ClientEnd;
 pub use control::Control;
+pub use lanes::LaneSet;
 pub use memory::{Area, Geometry, Memory};
-pub use server::{LaneSet, LaneTicket, ServerLane};
+pub use server::{LaneTicket, ServerLane};
 pub use word::{State, Word};

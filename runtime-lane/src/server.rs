@@ -1,17 +1,16 @@
-//! The server's end: one lane, and all of them.
+//! The server's end of one lane, and the requests that it holds.
 
 use core::ptr::NonNull;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use runtime_core::{ClientId, EmitError, ReplyError, ReplyStatus, Ticket};
 
 use crate::client::event_identity;
 use crate::memory::{Area, Memory};
-use crate::sync::{AtomicU16, AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU16, AtomicU64, Ordering};
 use crate::word::Word;
 
-/// A request that the server holds; made only by [`LaneSet::poll`], once for each request.
+/// A request that the server holds; made only by [`LaneSet::poll`](crate::LaneSet::poll), once for each request.
 #[derive(Debug)]
 pub struct LaneTicket<M: Memory> {
     lane: NonNull<ServerLane<M>>,
@@ -47,6 +46,13 @@ impl<M: Memory> LaneTicket<M> {
     #[inline(always)]
     fn slot(&self) -> u16 {
         self.slot
+    }
+
+    /// The ticket of the request with that word, which `receive` gave for this slot of this lane just now. The pointer is the `Arc`'s, so
+    /// that `keep` may share it. The length that the word says the typed layer compares with the size that the method has.
+    #[inline(always)]
+    pub(crate) fn new(lane: NonNull<ServerLane<M>>, slot: u16, word: Word) -> Self {
+        Self { lane, word, slot }
     }
 
     /// The lane it belongs to.
@@ -147,6 +153,12 @@ impl<M: Memory> ServerLane<M> {
         &self.memory
     }
 
+    /// How many slots there are.
+    #[inline(always)]
+    pub(crate) fn slots(&self) -> usize {
+        self.seen.len()
+    }
+
     /// What was last received in `slot`.
     ///
     /// # Safety
@@ -177,6 +189,33 @@ impl<M: Memory> ServerLane<M> {
         let flip = if M::SPLITS { Word::FLIP } else { 0 };
         let is_new = word.identity() & !flip == expected && seen.admits(word, M::SPLITS);
         is_new.then_some(word)
+    }
+
+    /// True if the request with the identity that is expected next is in `slot`.
+    ///
+    /// # Safety
+    /// 1. `slot` is below the number of slots.
+    pub(crate) unsafe fn has_request(&self, slot: u16, expected: u16) -> bool {
+        // SAFETY: promise 1.
+        let seen = unsafe { self.seen(slot) };
+        // Relaxed: only a hint; `receive` loads it again.
+        // SAFETY: promise 1.
+        unsafe { self.new_request(slot, seen, expected, Ordering::Relaxed) }.is_some()
+    }
+
+    /// Takes the request with the identity that is expected next from `slot`, which is then held; its ticket is made of the word.
+    ///
+    /// # Safety
+    /// 1. `slot` is below the number of slots.
+    #[inline(always)]
+    pub(crate) unsafe fn receive(&self, slot: u16, expected: u16) -> Option<Word> {
+        // SAFETY: promise 1.
+        let seen = unsafe { self.seen(slot) };
+        // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
+        // SAFETY: promise 1.
+        let word = unsafe { self.new_request(slot, seen, expected, Ordering::Acquire) }?;
+        seen.hold(word);
+        Some(word)
     }
 
     /// The place of a held request.
@@ -322,395 +361,8 @@ impl<M: Memory> ServerLane<M> {
     }
 
     /// Wakes the client, so that it sees that the server is gone.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         self.memory.control().client().wake();
         self.memory.wake_client();
-    }
-}
-
-/// Empty polls after which a lane is no longer polled until its client wakes it.
-const IDLE_POLLS: u32 = 1 << 14;
-
-/// A lane in the server's table.
-struct Polled<M: Memory> {
-    lane: Arc<ServerLane<M>>,
-    /// The identity of the next request.
-    expected: u16,
-    /// Where it may be: in the slot that the latest request named, or, if that was alone in flight, in its slot again. They are the
-    /// same where there is no choice. `first` is below the number of slots; `second` is what the client has said.
-    first: u16,
-    second: u16,
-    /// Looks that found nothing since the request before `expected`, if that is still `idle_at`.
-    idle: u32,
-    idle_at: u16,
-    index: u32,
-    /// For each slot the one that followed it the last time.
-    after: Box<[u16]>,
-}
-
-impl<M: Memory> Polled<M> {
-    fn new(lane: ServerLane<M>, index: u32) -> Self {
-        Self {
-            after: vec![0; lane.seen.len()].into_boxed_slice(),
-            lane: Arc::new(lane),
-            expected: Word::next_request(Word::FIRST),
-            first: 0,
-            second: 0,
-            idle: 0,
-            idle_at: 0,
-            index,
-        }
-    }
-
-    /// The word in `slot`, if it is the next request.
-    fn look(&self, slot: u16) -> Option<Word> {
-        // SAFETY: the callers have the slot from `first` or `checked`.
-        let seen = unsafe { self.lane.seen(slot) };
-        // Relaxed: only a hint; `poll` loads it again.
-        // SAFETY: as above.
-        unsafe {
-            self.lane
-                .new_request(slot, seen, self.expected, Ordering::Relaxed)
-        }
-    }
-
-    /// The next request, if it is in the likelier slot; if it is not, `look_again` comes next.
-    #[inline(always)]
-    fn poll(&mut self) -> Option<LaneTicket<M>> {
-        let slot = self.first;
-        let lane = Arc::as_ptr(&self.lane);
-        // SAFETY: `self.lane` keeps it alive and is not changed here.
-        let shared = unsafe { &*lane };
-        // SAFETY: `first` is below the number of slots.
-        let seen = unsafe { shared.seen(slot) };
-        // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
-        // SAFETY: as above.
-        let word = unsafe { shared.new_request(slot, seen, self.expected, Ordering::Acquire) }?;
-        seen.hold(word);
-        self.expected = Word::next_request(self.expected);
-        if word.again() {
-            // And this one stays the first. Whether there is a slot of that number is asked when it is looked at.
-            self.second = word.next();
-        } else {
-            // Slots mostly follow each other in the same order. The usual one is stored before the word is asked, so that the next look
-            // waits for a prediction and not for this word: a row of requests is then fetched together, and not each after the one that
-            // names it.
-            let usual = self.after[slot as usize];
-            self.first = usual;
-            self.second = usual;
-            if word.next() != usual {
-                self.learn(slot, word.next());
-            }
-        }
-        Some(LaneTicket {
-            // From the `Arc`, so that `keep` may share it.
-            lane: NonNull::new(lane.cast_mut())?,
-            // The length, whatever it says, the typed layer compares with the size that the method has.
-            word,
-            slot,
-        })
-    }
-
-    /// A slot that there is. Where there is none of that number the lane polls the first one, where nothing comes from an honest peer.
-    #[inline(always)]
-    fn checked(&self, slot: u16) -> u16 {
-        if (slot as usize) < self.after.len() {
-            slot
-        } else {
-            0
-        }
-    }
-
-    /// Goes on at another slot than the usual one, and notes it.
-    #[cold]
-    fn learn(&mut self, slot: u16, next: u16) {
-        let next = self.checked(next);
-        self.after[slot as usize] = next;
-        self.first = next;
-        self.second = next;
-    }
-
-    /// After `poll` has found nothing: true if it would now.
-    fn look_again(&mut self) -> bool {
-        self.idle = if self.idle_at == self.expected {
-            self.idle + 1
-        } else {
-            1
-        };
-        self.idle_at = self.expected;
-        self.second = self.checked(self.second);
-        if self.first != self.second && self.look(self.second).is_some() {
-            core::mem::swap(&mut self.first, &mut self.second);
-            return true;
-        }
-        self.look(self.first).is_some()
-    }
-
-    /// The next request: the number of its lane, and its identity.
-    fn next(&self) -> (u32, u16) {
-        (self.index, self.expected)
-    }
-
-    /// True if there is a request in either slot.
-    fn is_ready(&self) -> bool {
-        let look = |slot| self.look(slot).is_some();
-        look(self.first) || look(self.checked(self.second))
-    }
-}
-
-/// Where a lane is.
-enum Place<M: Memory> {
-    /// Number not in use.
-    Vacant,
-    /// Among those that are polled.
-    Awake,
-    /// Waiting to be woken.
-    Asleep(Polled<M>),
-}
-
-/// All lanes of a server. Only those that are awake are polled, in turn, one request each.
-pub struct LaneSet<M: Memory> {
-    awake: Vec<Polled<M>>,
-    /// Where in `awake` the next poll begins: below its length, or 0.
-    cursor: usize,
-    places: Vec<Place<M>>,
-    vacant: Vec<u32>,
-    /// What `find_other` found the last time, if it found something.
-    found: Option<(u32, u16)>,
-    /// How often in a row that was gone again when it was to be taken.
-    vain: usize,
-}
-
-impl<M: Memory> Default for LaneSet<M> {
-    fn default() -> Self {
-        Self {
-            awake: Vec::new(),
-            cursor: 0,
-            places: Vec::new(),
-            vacant: Vec::new(),
-            found: None,
-            vain: 0,
-        }
-    }
-}
-
-impl<M: Memory> LaneSet<M> {
-    /// Adds a lane, awake, and returns its number.
-    pub fn add(&mut self, lane: ServerLane<M>) -> u32 {
-        let index = match self.vacant.pop() {
-            Some(index) => {
-                self.places[index as usize] = Place::Awake;
-                index
-            }
-            None => {
-                self.places.push(Place::Awake);
-                self.places.len() as u32 - 1
-            }
-        };
-        self.awake.push(Polled::new(lane, index));
-        index
-    }
-
-    /// Polls a lane again.
-    pub fn wake(&mut self, index: u32) {
-        let Some(place @ Place::Asleep(_)) = self.places.get_mut(index as usize) else {
-            return;
-        };
-        if let Place::Asleep(mut polled) = core::mem::replace(place, Place::Awake) {
-            polled.idle = 0;
-            self.awake.push(polled);
-        }
-    }
-
-    /// The next request of the lanes that are awake, each in turn.
-    #[inline(always)]
-    pub fn poll(&mut self) -> Option<LaneTicket<M>> {
-        loop {
-            let polled = self.awake.get_mut(self.cursor)?;
-            if let Some(ticket) = polled.poll() {
-                self.advance();
-                return Some(ticket);
-            }
-            // It finds, and this takes: made in one place the ticket stays in registers.
-            if !self.find_other() {
-                return None;
-            }
-        }
-    }
-
-    /// Goes on from a lane that has no request to the next one that has; false if there is none.
-    fn find_other(&mut self) -> bool {
-        // The request that was found is still to come, so it was gone again when it was to be taken. An honest client takes none back; with
-        // one that does, the others get their turn, and the poll ends. It is noticed here and not in `poll`, which would keep count of it
-        // in every call.
-        let next = self.awake.get(self.cursor).map(Polled::next);
-        if self.found.is_some() && self.found == next {
-            self.vain += 1;
-            self.advance();
-        } else {
-            self.vain = 0;
-        }
-        self.found = None;
-        if self.vain >= self.awake.len() {
-            self.vain = 0;
-            return false;
-        }
-        for _ in 0..self.awake.len() {
-            let polled = &mut self.awake[self.cursor];
-            if polled.look_again() {
-                self.found = Some(polled.next());
-                return true;
-            }
-            if polled.idle >= IDLE_POLLS {
-                self.idle(self.cursor);
-            } else {
-                self.advance();
-            }
-        }
-        false
-    }
-
-    /// Goes on to the lane that is polled next.
-    #[inline(always)]
-    fn advance(&mut self) {
-        // One is the usual number, and then there is nothing to do.
-        if self.awake.len() != 1 {
-            self.cursor = if self.cursor + 1 < self.awake.len() {
-                self.cursor + 1
-            } else {
-                0
-            };
-        }
-    }
-
-    /// Takes a lane out of those that are polled.
-    fn take_out(&mut self, at: usize) -> Polled<M> {
-        let polled = self.awake.swap_remove(at);
-        if self.cursor >= self.awake.len() {
-            self.cursor = 0;
-        }
-        polled
-    }
-
-    /// Puts an idle lane to sleep, unless it is the only one that is awake, which costs nobody anything, or a request came
-    /// in at the last moment.
-    #[cold]
-    fn idle(&mut self, at: usize) {
-        let polled = &mut self.awake[at];
-        polled.idle = 0;
-        if self.awake.len() == 1 {
-            self.advance();
-            return;
-        }
-        let polled = &self.awake[at];
-        let server = polled.lane.memory.control().server();
-        server.announce_sleep(M::SCOPE);
-        if polled.is_ready() && server.wake() {
-            // It is polled again at once.
-            return;
-        }
-        let polled = self.take_out(at);
-        let index = polled.index as usize;
-        self.places[index] = Place::Asleep(polled);
-    }
-
-    /// Removes a lane if its client is gone and its requests have all been received; true if it did.
-    pub fn reap(&mut self, index: u32) -> bool {
-        let at = self.awake.iter().position(|polled| polled.index == index);
-        let Some(polled) = self.find(index, at) else {
-            return false;
-        };
-        // In this order: what the client sent before it went is visible once the flag is.
-        if !polled.lane.memory.control().client_is_gone() || polled.is_ready() {
-            return false;
-        }
-        if let Some(at) = at {
-            self.take_out(at);
-        }
-        self.places[index as usize] = Place::Vacant;
-        self.vacant.push(index);
-        true
-    }
-
-    fn find(&self, index: u32, at: Option<usize>) -> Option<&Polled<M>> {
-        match (at, self.places.get(index as usize)?) {
-            (Some(at), _) => self.awake.get(at),
-            (None, Place::Asleep(polled)) => Some(polled),
-            (None, Place::Vacant | Place::Awake) => None,
-        }
-    }
-
-    /// Stops polling every lane, so that the next request of any rings. True if one came in at the last moment.
-    pub fn announce_sleep(&self) -> bool {
-        for polled in &self.awake {
-            let server = polled.lane.memory.control().server();
-            server.announce_without_barrier();
-        }
-        // One is enough for all: it is of the whole process, or of all.
-        if let Some(polled) = self.awake.first() {
-            polled.lane.memory.control().server().barrier(M::SCOPE);
-        }
-        self.any_ready()
-    }
-
-    /// Polls again every lane that `announce_sleep` stopped.
-    pub fn end_sleep(&self) {
-        for polled in &self.awake {
-            polled.lane.memory.control().server().wake();
-        }
-    }
-
-    /// True if a lane that is awake has a request.
-    pub fn any_ready(&self) -> bool {
-        self.awake.iter().any(|polled| polled.is_ready())
-    }
-
-    /// The lane of that number.
-    pub fn lane(&self, index: u32) -> Option<&Arc<ServerLane<M>>> {
-        let at = self.awake.iter().position(|polled| polled.index == index);
-        self.find(index, at).map(|polled| &polled.lane)
-    }
-
-    /// Every lane.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<ServerLane<M>>> {
-        let asleep = self.places.iter().filter_map(|place| match place {
-            Place::Asleep(polled) => Some(polled),
-            Place::Vacant | Place::Awake => None,
-        });
-        self.awake.iter().chain(asleep).map(|polled| &polled.lane)
-    }
-
-    /// How many lanes there are.
-    pub fn len(&self) -> usize {
-        self.places.len() - self.vacant.len()
-    }
-
-    /// True if there is no lane.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl<M: Memory> Drop for LaneSet<M> {
-    fn drop(&mut self) {
-        // All are told before the first is woken: a waker is another's code and may panic.
-        for lane in self.iter() {
-            lane.memory.control().server().set_gone();
-        }
-        // SeqCst: a client that does not sleep looks at the flag; one that does is woken. This orders the flags before the looks whether
-        // they sleep, and pairs with the barrier of their announcements.
-        fence(Ordering::SeqCst);
-        let mut panicked = None;
-        for lane in self.iter() {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| lane.close())) {
-                panicked.get_or_insert(panic);
-            }
-        }
-        // It is the owner's to deal with, now that the others are woken; unless he has a panic of his own already.
-        if let Some(panic) = panicked
-            && !std::thread::panicking()
-        {
-            resume_unwind(panic);
-        }
     }
 }

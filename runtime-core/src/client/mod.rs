@@ -2,7 +2,9 @@
 
 mod blocking;
 mod calls;
+mod ending;
 mod future;
+mod guards;
 mod loan;
 mod wakers;
 
@@ -18,6 +20,7 @@ pub use future::Pending;
 pub use loan::Loan;
 
 use self::calls::{Calls, Kind, State};
+use self::guards::{Release, ReleaseArrived, Taken};
 use self::wakers::Wakers;
 use crate::config::ClientConfig;
 use crate::counters::{Counters, Histogram, Tally, count};
@@ -27,7 +30,7 @@ use crate::service::{
     Ended, Lies, Method, MethodKind, Outcome, Service, assert_call, assert_fits, assert_request,
     request_apart,
 };
-use crate::transport::{ClientTransport, Completion, Connect, Failure, ReplyHead};
+use crate::transport::{ClientTransport, Completion, Connect, ReplyHead};
 
 /// A client of service `S` over transport `T`. Each call carries a `U` that comes back with its reply.
 ///
@@ -527,106 +530,6 @@ impl<T: ClientTransport, U> Core<T, U> {
         })
     }
 
-    /// Looks at the clock and at the peer: expires calls, fails all of them if the server is gone.
-    #[cold]
-    fn check<S: Service>(
-        &mut self,
-        deliver: &mut impl FnMut(U, S::Reply<'_>),
-    ) -> Result<usize, WaitError> {
-        self.calls.idle_polls = 0;
-        if self.transport.peer_gone() {
-            // The server may have answered before it went: what has arrived by now is all there will be.
-            let delivered = self.deliver::<S>(deliver) + self.fail_all::<S>(deliver);
-            return if delivered == 0 {
-                Err(WaitError::Disconnected)
-            } else {
-                Ok(delivered)
-            };
-        }
-        let now = self.transport.now();
-        self.calls.stamp(now);
-        if now < self.calls.earliest() {
-            return Ok(0);
-        }
-        Ok(self.expire::<S>(now, deliver))
-    }
-
-    /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up. An awaited call is ended by whoever
-    /// waits for it, who has the client borrowed; one that is found here belongs to a future that was forgotten, not dropped.
-    fn expire<S: Service>(&mut self, now: u64, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
-        let mut expired = 0;
-        for slot in 0..self.transport.slots() as u16 {
-            if !self.calls.is_due(slot, now) {
-                continue;
-            }
-            // Its reply may have arrived since the poll; then it is not late.
-            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
-                expired += self.deliver_other::<S>(slot, head, place, deliver);
-            } else if self.calls.take_arrived(slot).is_some() {
-                self.discard(slot);
-            } else {
-                let user_data = self.time_out(slot);
-                if user_data.is_some() {
-                    self.hand_back::<S>(slot, user_data, Failure::Timeout, deliver);
-                    expired += 1;
-                }
-            }
-        }
-        self.calls.refresh_earliest();
-        expired
-    }
-
-    /// Marks a call as given up.
-    fn time_out(&mut self, slot: u16) -> Option<U> {
-        if let Some(tally) = self.tally.at(self.calls.index(slot)) {
-            count(&tally.timeouts);
-        }
-        self.calls.abandon(slot)
-    }
-
-    /// Hands a call back that has ended without its reply.
-    fn hand_back<S: Service>(
-        &mut self,
-        slot: u16,
-        user_data: Option<U>,
-        failure: Failure,
-        deliver: &mut impl FnMut(U, S::Reply<'_>),
-    ) {
-        let outcome = Outcome::new(Ended::Failed(failure));
-        if let (Some(user_data), Some(reply)) =
-            (user_data, S::reply(self.calls.method(slot), outcome))
-        {
-            deliver(user_data, reply);
-        }
-    }
-
-    /// Marks a call as lost with its server.
-    fn lose(&mut self, slot: u16) -> Option<U> {
-        if let Some(tally) = self.tally.at(self.calls.index(slot)) {
-            count(&tally.unanswered);
-        }
-        self.calls.abandon(slot)
-    }
-
-    /// Hands every call back with `Disconnected`.
-    fn fail_all<S: Service>(&mut self, deliver: &mut impl FnMut(U, S::Reply<'_>)) -> usize {
-        let mut failed = 0;
-        for slot in 0..self.transport.slots() as u16 {
-            if self.calls.state(slot) != State::Callback {
-                continue;
-            }
-            // A reply that came before those of older calls has not been delivered yet.
-            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
-                failed += self.deliver_other::<S>(slot, head, place, deliver);
-            } else {
-                let user_data = self.lose(slot);
-                self.hand_back::<S>(slot, user_data, Failure::Disconnected, deliver);
-                failed += 1;
-            }
-        }
-        failed
-    }
-
     /// Waits for `ready`: spins for the budget, then sleeps until there is anything, or the reply in `slot`. False if `until` comes first.
     fn sleep_until(
         &mut self,
@@ -668,57 +571,6 @@ const fn nanoseconds(duration: Duration) -> u64 {
         u64::MAX
     } else {
         all as u64
-    }
-}
-
-/// Frees a completed slot.
-struct Release<'a, T: ClientTransport, U> {
-    core: &'a mut Core<T, U>,
-    slot: u16,
-}
-
-impl<T: ClientTransport, U> Drop for Release<'_, T, U> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: the slot of a completion, and nobody else releases it.
-        unsafe { self.core.transport.release(self.slot) };
-    }
-}
-
-/// Gives a slot back if filling its request panics.
-struct Taken<'a, T: ClientTransport, U> {
-    core: &'a mut Core<T, U>,
-    slot: u16,
-}
-
-impl<T: ClientTransport, U> Drop for Taken<'_, T, U> {
-    fn drop(&mut self) {
-        self.core.forget_next_deadline();
-        // SAFETY: `take` gave the slot, and it was not sent.
-        unsafe { self.core.transport.give_back(self.slot) };
-    }
-}
-
-/// Frees an arrived event when its callback returns or panics.
-struct ReleaseArrived<'a, T: ClientTransport> {
-    transport: &'a mut T,
-    head: crate::transport::ArrivedHead,
-}
-
-impl<T: ClientTransport> ReleaseArrived<'_, T> {
-    fn lies(&mut self) -> Lies<'_> {
-        // SAFETY: the event is released when `self`, borrowed here, is dropped.
-        let place = unsafe { self.transport.arrived_bytes(&self.head) };
-        // SAFETY: promise 3 of `ClientTransport`: a place with room for the largest event, valid until released, which happens when
-        // `self`, borrowed here, is dropped.
-        unsafe { Lies::new(place, T::APART) }
-    }
-}
-
-impl<T: ClientTransport> Drop for ReleaseArrived<'_, T> {
-    fn drop(&mut self) {
-        // SAFETY: `poll_arrived` gave it to the one who made `self`, and nothing else releases it.
-        unsafe { self.transport.release_arrived(self.head) };
     }
 }
 

@@ -53,11 +53,11 @@ impl<M: Method, T: ServerTransport> Token<M, T> {
         self,
         result: Result<impl ToWire<M::Response>, M::Error>,
     ) -> Result<(), ReplyError> {
+        let overlay = overlays::<M, T>();
         let (status, value) = match result {
             Ok(response) => {
                 // SAFETY: promise 1 of `new`.
-                let place =
-                    unsafe { T::kept_response(&self.keep, &self.ticket, overlays::<M, T>()) };
+                let place = unsafe { T::kept_response(&self.keep, &self.ticket, overlay) };
                 // SAFETY: the pointer comes from the transport just now.
                 let mut response_place = unsafe { response_at::<M, T>(place) };
                 // SAFETY: promises 2 and 3 of `ServerTransport`; `data` borrows `self`, which is given up here.
@@ -68,8 +68,7 @@ impl<M: Method, T: ServerTransport> Token<M, T> {
         };
         let mut this = ManuallyDrop::new(self);
         // SAFETY: promise 1 of `new`; `self`, and with it the ticket, is given up here.
-        let sent =
-            unsafe { T::kept_reply(&this.keep, this.ticket, overlays::<M, T>(), status, value) };
+        let sent = unsafe { T::kept_reply(&this.keep, this.ticket, overlay, status, value) };
         // SAFETY: `this` is not used after this, and `ManuallyDrop` keeps `drop` from running.
         unsafe { core::ptr::drop_in_place(&mut this.keep) };
         sent

@@ -33,7 +33,6 @@ const BANNED: &[(&str, &str)] = &[
     ("/home/", "a path of the machine"),
     ("/root/", "a path of the machine"),
     ("/tmp/", "a path of the machine"),
-    ("/work/", "a path of the machine"),
     ("crate::", "the file may stand in any module"),
     ("::std::", "the runtime may be without it"),
     ("#![", "the file may be included in a module"),

@@ -1,0 +1,117 @@
+//! Calls that end without their reply: at the deadline, or with the server.
+
+use super::Core;
+use super::calls::State;
+use crate::counters::count;
+use crate::error::WaitError;
+use crate::service::{Ended, Outcome, Service};
+use crate::transport::{ClientTransport, Completion, Failure};
+
+impl<T: ClientTransport, U> Core<T, U> {
+    /// Looks at the clock and at the peer: expires calls, fails all of them if the server is gone.
+    #[cold]
+    pub(super) fn check<S: Service>(
+        &mut self,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) -> Result<usize, WaitError> {
+        self.calls.idle_polls = 0;
+        if self.transport.peer_gone() {
+            // The server may have answered before it went: what has arrived by now is all there will be.
+            let delivered = self.deliver::<S>(deliver) + self.fail_all::<S>(deliver);
+            return if delivered == 0 {
+                Err(WaitError::Disconnected)
+            } else {
+                Ok(delivered)
+            };
+        }
+        let now = self.transport.now();
+        self.calls.stamp(now);
+        if now < self.calls.earliest() {
+            return Ok(0);
+        }
+        Ok(self.expire::<S>(now, deliver))
+    }
+
+    /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up. An awaited call is ended by whoever
+    /// waits for it, who has the client borrowed; one that is found here belongs to a future that was forgotten, not dropped.
+    pub(super) fn expire<S: Service>(
+        &mut self,
+        now: u64,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) -> usize {
+        let mut expired = 0;
+        for slot in 0..self.transport.slots() as u16 {
+            if !self.calls.is_due(slot, now) {
+                continue;
+            }
+            // Its reply may have arrived since the poll; then it is not late.
+            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
+                expired += self.deliver_other::<S>(slot, head, place, deliver);
+            } else if self.calls.take_arrived(slot).is_some() {
+                self.discard(slot);
+            } else {
+                let user_data = self.time_out(slot);
+                if user_data.is_some() {
+                    self.hand_back::<S>(slot, user_data, Failure::Timeout, deliver);
+                    expired += 1;
+                }
+            }
+        }
+        self.calls.refresh_earliest();
+        expired
+    }
+
+    /// Marks a call as given up.
+    pub(super) fn time_out(&mut self, slot: u16) -> Option<U> {
+        if let Some(tally) = self.tally.at(self.calls.index(slot)) {
+            count(&tally.timeouts);
+        }
+        self.calls.abandon(slot)
+    }
+
+    /// Hands a call back that has ended without its reply.
+    pub(super) fn hand_back<S: Service>(
+        &mut self,
+        slot: u16,
+        user_data: Option<U>,
+        failure: Failure,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) {
+        let outcome = Outcome::new(Ended::Failed(failure));
+        if let (Some(user_data), Some(reply)) =
+            (user_data, S::reply(self.calls.method(slot), outcome))
+        {
+            deliver(user_data, reply);
+        }
+    }
+
+    /// Marks a call as lost with its server.
+    pub(super) fn lose(&mut self, slot: u16) -> Option<U> {
+        if let Some(tally) = self.tally.at(self.calls.index(slot)) {
+            count(&tally.unanswered);
+        }
+        self.calls.abandon(slot)
+    }
+
+    /// Hands every call back with `Disconnected`.
+    pub(super) fn fail_all<S: Service>(
+        &mut self,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) -> usize {
+        let mut failed = 0;
+        for slot in 0..self.transport.slots() as u16 {
+            if self.calls.state(slot) != State::Callback {
+                continue;
+            }
+            // A reply that came before those of older calls has not been delivered yet.
+            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
+                failed += self.deliver_other::<S>(slot, head, place, deliver);
+            } else {
+                let user_data = self.lose(slot);
+                self.hand_back::<S>(slot, user_data, Failure::Disconnected, deliver);
+                failed += 1;
+            }
+        }
+        failed
+    }
+}
