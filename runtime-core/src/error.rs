@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::convert::Infallible;
 use core::fmt;
+use core::time::Duration;
 
 use crate::abi::AbiHash;
 use crate::info::Invalid;
@@ -256,6 +257,34 @@ pub enum AttachError {
         /// The limit.
         limit: usize,
     },
+    /// This user may not talk to that server.
+    Denied {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// The server is there and refused, for a reason of its own.
+    Refused {
+        /// The name.
+        name: String,
+        /// What it said.
+        why: String,
+    },
+    /// Whoever has the name does not answer.
+    NoAnswer {
+        /// The name.
+        name: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// Whoever has the name does not speak rpcidl's protocol, or another version of it.
+    Foreign {
+        /// The name.
+        name: String,
+        /// What was seen.
+        what: String,
+    },
     /// A value of the configuration is not possible.
     Config {
         /// Which, and what is possible.
@@ -299,6 +328,16 @@ impl fmt::Display for AttachError {
                     "the server admits {limit} clients and has them all; raise `ServerConfig::max_clients`"
                 )
             }
+            Self::Denied { name, why } => write!(f, "`{name}` may not be used: {why}"),
+            Self::Refused { name, why } => write!(f, "the server of `{name}` refused: {why}"),
+            Self::NoAnswer { name, after } => write!(
+                f,
+                "`{name}` has not answered for {after:?}: its server hangs, is stopped, or is too busy"
+            ),
+            Self::Foreign { name, what } => write!(
+                f,
+                "whoever has the name `{name}` is no server of this version of rpcidl: {what}"
+            ),
             Self::Config { what } => f.write_str(what),
             Self::System { what, error } => write!(f, "{what}: {error}"),
         }

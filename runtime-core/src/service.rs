@@ -163,10 +163,20 @@ impl SlotShape {
         Self::of(S::METHODS)
     }
 
+    /// The slot that fits every method of a service over a transport on which no reply overwrites its request: every response has room in
+    /// the response area, and arguments that are edited in place lie at the same offset in either.
+    pub const fn split_of_service<S: Service>() -> Self {
+        Self::with(S::METHODS, false)
+    }
+
     /// The slot that fits every one of these methods.
     pub const fn of(methods: &[MethodInfo]) -> Self {
+        Self::with(methods, true)
+    }
+
+    const fn with(methods: &[MethodInfo], overlays: bool) -> Self {
         let (mut request, mut response, mut event) = (0, 0, 0);
-        let mut split = false;
+        let mut split = !overlays;
         let mut events = false;
         let mut at = 0;
         while at < methods.len() {
@@ -178,11 +188,15 @@ impl SlotShape {
                 }
                 MethodKind::Call | MethodKind::Oneway => {
                     request = max(request, method.request);
-                    if method.overlay {
+                    if method.in_place || (overlays && method.overlay) {
                         request = max(request, method.response);
-                    } else {
+                    }
+                    if !overlays || !method.overlay {
                         split = true;
                         response = max(response, method.response);
+                    }
+                    if !overlays && method.in_place {
+                        response = max(response, method.request);
                     }
                 }
             }

@@ -7,12 +7,11 @@ use runtime_core::{
     ArrivedHead, AttachError, ClientConfig, ClientTransport, Completion, Connect, Service,
     SlotShape,
 };
-use runtime_lane::{ClientEnd, Memory};
+use runtime_lane::{ClientEnd, Memory, Wake};
+use runtime_os::{Alarm, Sleeper, clock};
 
 use crate::memory::HeapMemory;
-use crate::sleeper::Sleeper;
-use crate::timer::Alarm;
-use crate::{clock, registry};
+use crate::registry;
 
 /// A client's end of an in-process lane.
 pub struct Client<S: Service> {
@@ -166,7 +165,7 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
             .shared()
             .client
             .register(self.sleeper.waker());
-        self.end.announce_sleep();
+        self.end.announce_sleep(Wake::Thread);
         let ready = match slot {
             Some(slot) => self.slot_ready(slot) || self.peer_gone(),
             None => self.ready(),
@@ -179,7 +178,7 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
 
     fn register(&self, waker: &Waker) {
         self.memory().shared().client.register(waker);
-        self.end.announce_sleep();
+        self.end.announce_sleep(Wake::Thread);
     }
 
     fn wake_at(&self, until: u64, waker: &Waker) {

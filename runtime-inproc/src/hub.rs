@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use atomic_waker::AtomicWaker;
-use runtime_core::{AttachError, ClientConfig, Service};
+use runtime_core::{AttachError, ClientConfig, Service, SlotShape};
 use runtime_lane::Geometry;
 
 use crate::client::Client;
@@ -72,7 +72,8 @@ impl<S: Service> Hub<S> {
         config: &ClientConfig,
     ) -> Result<Client<S>, AttachError> {
         let window = config.window.unwrap_or(S::TUNING.window);
-        let Some(geometry) = Geometry::of::<S>(window, self.event_window) else {
+        let Some(geometry) = Geometry::new(SlotShape::of_service::<S>(), window, self.event_window)
+        else {
             return Err(AttachError::Config {
                 what: format!(
                     "`ClientConfig::window` is {window}: it must be a power of two from 2 to {}",

@@ -6,21 +6,16 @@
 //! descriptor for epoll.
 
 mod client;
-mod clock;
 mod hub;
 mod memory;
 mod pair;
-#[cfg(target_os = "linux")]
-mod pollable;
 mod registry;
 mod server;
-mod sleeper;
-mod timer;
 
 pub use client::Client;
 pub use hub::{Connector, Stopper};
 pub use memory::memory_per_connection;
 pub use pair::pair;
 #[cfg(target_os = "linux")]
-pub use pollable::Pollable;
+pub use runtime_os::Pollable;
 pub use server::Server;

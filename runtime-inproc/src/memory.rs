@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, ServerConfig, Service, SlotShape};
-use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory};
+use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory, Wake};
 
 use crate::hub::Hub;
 
@@ -171,11 +171,11 @@ unsafe impl<S: Service> Memory for HeapMemory<S> {
         &self.shared.control
     }
 
-    fn wake_server(&self) {
+    fn wake_server(&self, _: Wake) {
         self.shared.hub.lane_woke(self.shared.number);
     }
 
-    fn wake_client(&self) {
+    fn wake_client(&self, _: Wake) {
         self.shared.client.wake();
     }
 }

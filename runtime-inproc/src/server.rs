@@ -10,12 +10,11 @@ use runtime_core::{
     ServerTransport, Service, SlotShape,
 };
 use runtime_lane::{Geometry, LaneSet, LaneTicket, Memory, ServerLane};
+use runtime_os::{Sleeper, clock};
 
-use crate::clock;
 use crate::hub::{Connector, Hub, Stopper};
 use crate::memory::HeapMemory;
 use crate::registry::{self, Registration};
-use crate::sleeper::Sleeper;
 
 /// A server's end of all its in-process lanes.
 pub struct Server<S: Service> {
@@ -39,7 +38,7 @@ impl<S: Service> Server<S> {
     /// The configuration asks for an impossible event window.
     pub fn new(config: &ServerConfig) -> Result<Self, AttachError> {
         let event_window = config.event_window;
-        if Geometry::of::<S>(2, event_window).is_none() {
+        if Geometry::new(SlotShape::of_service::<S>(), 2, event_window).is_none() {
             return Err(AttachError::Config {
                 what: format!(
                     "`ServerConfig::event_window` is {event_window}: it must be a power of two from 2 to {}",

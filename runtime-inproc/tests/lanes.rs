@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use runtime_core::{ClientId, SlotShape, Ticket};
 use runtime_lane::{
-    Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane, prepare_barrier,
+    Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane, Wake,
+    prepare_barrier,
 };
 
 const WINDOW: usize = 2;
@@ -90,9 +91,9 @@ unsafe impl Memory for Lane {
         &self.0.control
     }
 
-    fn wake_server(&self) {}
+    fn wake_server(&self, _: Wake) {}
 
-    fn wake_client(&self) {}
+    fn wake_client(&self, _: Wake) {}
 }
 
 #[test]

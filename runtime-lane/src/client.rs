@@ -3,9 +3,10 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use runtime_core::{ArrivedHead, Completion, ReplyHead};
+use runtime_core::{ArrivedHead, Completion, ReplyHead, SlotShape};
 
-use crate::memory::{Area, Memory};
+use crate::control::Wake;
+use crate::memory::{Area, Memory, load};
 use crate::sync::Ordering;
 use crate::word::Word;
 
@@ -180,8 +181,8 @@ impl<M: Memory> ClientEnd<M> {
 
     #[cold]
     fn call_server(&self) {
-        if self.memory.control().server().call() {
-            self.memory.wake_server();
+        if let Some(wake) = self.memory.control().server().call() {
+            self.memory.wake_server(wake);
         }
     }
 
@@ -195,7 +196,7 @@ impl<M: Memory> ClientEnd<M> {
         // writes it again changes nothing that was checked.
         // SAFETY: the callers' slot is one that there is, as in `slot`.
         let place = unsafe { self.memory.word(Self::reply_area(entry), slot as usize) };
-        let word = Word(place.load(Ordering::Acquire));
+        let word = Word(load::<M>(place));
         (word.identity() == Word::reply_identity(entry.request)).then_some(word)
     }
 
@@ -283,11 +284,17 @@ impl<M: Memory> ClientEnd<M> {
     fn completion(&self, slot: u16, word: Word) -> Completion {
         // SAFETY: as in `slot`.
         let entry = unsafe { self.slots.get_unchecked(slot as usize) };
+        let area = Self::reply_area(entry);
+        // SAFETY: as above; the slot has just completed, so nobody has its response yet.
+        unsafe {
+            self.memory
+                .take_in(area, slot as usize, word.response_len());
+        };
         Completion {
             slot,
             head: ReplyHead::from_bits(word.0 >> 16),
             // SAFETY: as above.
-            place: unsafe { self.memory.body(Self::reply_area(entry), slot as usize) },
+            place: unsafe { self.memory.taken_in(area, slot as usize) },
         }
     }
 
@@ -366,15 +373,18 @@ impl<M: Memory> ClientEnd<M> {
         // Acquire: the body is read after the word; pairs with the Release in `ServerLane::emit`.
         // SAFETY: masked, so below the number of events.
         let place = unsafe { self.memory.word(Area::Event, slot) };
-        let word = Word(place.load(Ordering::Acquire));
+        let word = Word(load::<M>(place));
         if word.identity() != event_identity(self.events_taken, geometry.events) {
             return None;
         }
-        let room = geometry.shape.event_area - runtime_core::SlotShape::WORD;
+        let room = geometry.shape.event_area - SlotShape::WORD;
+        let len = (word.len() as usize).min(room);
+        // SAFETY: as above; nobody has the event before this returns it, and it is read before the next look.
+        unsafe { self.memory.take_in(Area::Event, slot, len) };
         Some(ArrivedHead {
             slot: slot as u16,
             method: word.method(),
-            len: (word.len() as usize).min(room),
+            len,
         })
     }
 
@@ -384,7 +394,7 @@ impl<M: Memory> ClientEnd<M> {
     /// 1. `poll_event` gave it.
     pub unsafe fn event_bytes(&self, head: &ArrivedHead) -> NonNull<u8> {
         // SAFETY: by promise 1 there is such a slot.
-        unsafe { self.memory.body(Area::Event, head.slot as usize) }
+        unsafe { self.memory.taken_in(Area::Event, head.slot as usize) }
     }
 
     /// Frees the oldest event.
@@ -409,8 +419,11 @@ impl<M: Memory> ClientEnd<M> {
 
     /// Announces that this side is about to sleep. Whatever the server sends after this wakes it; what it sent before is
     /// seen by looking once more.
-    pub fn announce_sleep(&self) {
-        self.memory.control().client().announce_sleep(M::SCOPE);
+    pub fn announce_sleep(&self, wake: Wake) {
+        self.memory
+            .control()
+            .client()
+            .announce_sleep(wake, M::SCOPE);
     }
 
     /// Ends the announcement.
@@ -423,8 +436,8 @@ impl<M: Memory> Drop for ClientEnd<M> {
     fn drop(&mut self) {
         self.memory.control().client().set_gone();
         // A server that does not poll the lane has to be told; one that does sees it when the lane is next idle.
-        self.memory.control().server().wake();
-        self.memory.wake_server();
+        let wake = self.memory.control().server().wake();
+        self.memory.wake_server(wake.unwrap_or(Wake::Thread));
     }
 }
 

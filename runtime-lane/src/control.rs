@@ -1,13 +1,22 @@
 //! What the two ends of a lane tell each other outside the slots: who sleeps, who is gone.
 
 use crate::barrier::{BarrierScope, heavy, light};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// A flag or counter in cache lines of its own: it is written seldom and read by every call, so the reader's copy stays
 /// in its cache. Two lines, because processors fetch lines in pairs.
 #[repr(C, align(128))]
 #[derive(Debug)]
 struct OwnLine<T>(T);
+
+/// How a side that sleeps wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// A thread waits for this: in the nearest way that there is.
+    Thread,
+    /// Something else does, such as a task: by a message to whoever listens for that side.
+    Message,
+}
 
 /// The control block of a lane.
 #[repr(C)]
@@ -32,6 +41,8 @@ impl Side {
     const GONE: u32 = 2;
     /// What is sent to it needs a fence before the look at this: there are no asymmetric barriers. Never changes.
     const FENCES: u32 = 4;
+    /// With `ASLEEP`: it is to be woken by a message, see [`Wake`].
+    const MESSAGE: u32 = 8;
 
     fn new(asymmetric: bool) -> Self {
         Self(AtomicU32::new(if asymmetric { 0 } else { Self::FENCES }))
@@ -46,27 +57,40 @@ impl Side {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// After `is_quiet` was false: true if this side slept and has to be woken by the caller.
+    /// After `is_quiet` was false: how to wake this side, if it slept and has to be woken by the caller.
     #[cold]
-    pub(crate) fn call(&self) -> bool {
+    pub(crate) fn call(&self) -> Option<Wake> {
         if self.fences() {
-            crate::sync::fence(Ordering::SeqCst);
+            fence(Ordering::SeqCst);
         }
         // Relaxed: as in `is_quiet`.
-        self.0.load(Ordering::Relaxed) & Self::ASLEEP != 0 && self.wake()
+        if self.0.load(Ordering::Relaxed) & Self::ASLEEP == 0 {
+            return None;
+        }
+        self.wake()
     }
 
     /// Announces that this side stops looking. What the other sends after this wakes it; what it sent before is seen by looking once
     /// more.
-    pub(crate) fn announce_sleep(&self, scope: BarrierScope) {
-        self.announce_without_barrier();
+    pub(crate) fn announce_sleep(&self, wake: Wake, scope: BarrierScope) {
+        self.announce_without_barrier(wake);
         self.barrier(scope);
     }
 
     /// The announcement without its barrier, for those who make many.
-    pub(crate) fn announce_without_barrier(&self) {
-        // Relaxed: the barrier orders it.
-        self.0.fetch_or(Self::ASLEEP, Ordering::Relaxed);
+    pub(crate) fn announce_without_barrier(&self, wake: Wake) {
+        // Relaxed, both: the barrier orders them. Between the two this side counts as awake, or is woken by a message that it no longer
+        // needs; nobody is missed, since it looks once more after the barrier.
+        match wake {
+            Wake::Thread => {
+                self.0.fetch_and(!Self::MESSAGE, Ordering::Relaxed);
+                self.0.fetch_or(Self::ASLEEP, Ordering::Relaxed);
+            }
+            Wake::Message => {
+                self.0
+                    .fetch_or(Self::ASLEEP | Self::MESSAGE, Ordering::Relaxed);
+            }
+        }
     }
 
     /// The barrier after an announcement.
@@ -79,10 +103,19 @@ impl Side {
         self.0.load(Ordering::Relaxed) & Self::FENCES != 0
     }
 
-    /// Ends the announcement; true for the one that did, which then has to wake the sleeper.
-    pub(crate) fn wake(&self) -> bool {
+    /// Ends the announcement; something for the one that did, which then has to wake the sleeper.
+    pub(crate) fn wake(&self) -> Option<Wake> {
         // AcqRel: pairs with the same operation of the other side, so that just one of them goes on.
-        self.0.fetch_and(!Self::ASLEEP, Ordering::AcqRel) & Self::ASLEEP != 0
+        let before = self
+            .0
+            .fetch_and(!(Self::ASLEEP | Self::MESSAGE), Ordering::AcqRel);
+        if before & Self::ASLEEP == 0 {
+            None
+        } else if before & Self::MESSAGE == 0 {
+            Some(Wake::Thread)
+        } else {
+            Some(Wake::Message)
+        }
     }
 
     /// True once this side is gone; all that it sent before is then visible.
@@ -128,6 +161,35 @@ impl Control {
     #[inline]
     pub fn client_is_gone(&self) -> bool {
         self.client().is_gone()
+    }
+
+    /// For a backend whose clients sleep on a futex: the word that changes when the client is woken, with its value if the client still
+    /// sleeps. Nothing else is to be done with it.
+    #[cfg(not(loom))]
+    pub fn sleeping_client(&self) -> Option<(&AtomicU32, u32)> {
+        let word = &self.client().0;
+        // Relaxed: only compared, by the kernel, with what is there when the sleep begins.
+        let value = word.load(Ordering::Relaxed);
+        (value & (Side::ASLEEP | Side::GONE) == Side::ASLEEP).then_some((word, value))
+    }
+
+    /// That word, for waking.
+    #[cfg(not(loom))]
+    pub fn client_word(&self) -> &AtomicU32 {
+        &self.client().0
+    }
+
+    /// For a backend that sees the client die: marks it as gone.
+    pub fn set_client_gone(&self) {
+        self.client().set_gone();
+    }
+
+    /// For a backend that sees the server die: marks it as gone, and says how the client is to be woken if it sleeps.
+    pub fn set_server_gone(&self) -> Option<Wake> {
+        self.server().set_gone();
+        // SeqCst: a client that does not sleep looks at the flag; one that does is woken. Pairs with the barrier of its announcement.
+        fence(Ordering::SeqCst);
+        self.client().wake()
     }
 
     /// Events that the client has released; the server may overwrite their slots.

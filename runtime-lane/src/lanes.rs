@@ -1,9 +1,11 @@
 //! All lanes of a server: which are polled, in turn, and which sleep.
 
+use core::cell::Cell;
 use core::ptr::NonNull;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use crate::control::Wake;
 use crate::memory::Memory;
 use crate::server::{LaneTicket, ServerLane};
 use crate::sync::{Ordering, fence};
@@ -144,6 +146,8 @@ pub struct LaneSet<M: Memory> {
     found: Option<(u32, u16)>,
     /// How often in a row that was gone again when it was to be taken.
     vain: usize,
+    /// How clients wake the server.
+    wake: Cell<Wake>,
 }
 
 impl<M: Memory> Default for LaneSet<M> {
@@ -155,11 +159,26 @@ impl<M: Memory> Default for LaneSet<M> {
             vacant: Vec::new(),
             found: None,
             vain: 0,
+            wake: Cell::new(Wake::Thread),
         }
     }
 }
 
 impl<M: Memory> LaneSet<M> {
+    /// From now on clients wake the server by messages, those of lanes that sleep already, too.
+    pub fn wake_by_message(&self) {
+        if self.wake.replace(Wake::Message) == Wake::Message {
+            return;
+        }
+        for place in &self.places {
+            if let Place::Asleep(polled) = place {
+                let server = polled.lane.memory().control().server();
+                // A client that has woken it the other way meanwhile is seen by the look that comes after the barrier.
+                server.announce_without_barrier(Wake::Message);
+            }
+        }
+    }
+
     /// Adds a lane, awake, and returns its number.
     pub fn add(&mut self, lane: ServerLane<M>) -> u32 {
         let index = match self.vacant.pop() {
@@ -269,8 +288,8 @@ impl<M: Memory> LaneSet<M> {
         }
         let polled = &self.awake[at];
         let server = polled.lane.memory().control().server();
-        server.announce_sleep(M::SCOPE);
-        if polled.is_ready() && server.wake() {
+        server.announce_sleep(self.wake.get(), M::SCOPE);
+        if polled.is_ready() && server.wake().is_some() {
             // It is polled again at once.
             return;
         }
@@ -309,7 +328,7 @@ impl<M: Memory> LaneSet<M> {
     pub fn announce_sleep(&self) -> bool {
         for polled in &self.awake {
             let server = polled.lane.memory().control().server();
-            server.announce_without_barrier();
+            server.announce_without_barrier(self.wake.get());
         }
         // One is enough for all: it is of the whole process, or of all.
         if let Some(polled) = self.awake.first() {

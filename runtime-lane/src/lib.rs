@@ -29,7 +29,7 @@ mod model;
 
 pub use barrier::{BarrierScope, prepare_barrier};
 pub use client::ClientEnd;
-pub use control::Control;
+pub use control::{Control, Wake};
 pub use lanes::LaneSet;
 pub use memory::{Area, Geometry, Memory};
 pub use server::{LaneTicket, ServerLane};

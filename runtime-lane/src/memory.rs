@@ -2,11 +2,11 @@
 
 use core::ptr::NonNull;
 
-use runtime_core::{Service, SlotShape};
+use runtime_core::SlotShape;
 
 use crate::barrier::BarrierScope;
-use crate::control::Control;
-use crate::sync::AtomicU64;
+use crate::control::{Control, Wake};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::word::Word;
 
 /// A part of a lane's memory.
@@ -24,7 +24,7 @@ impl Area {
     /// Where a reply goes.
     #[inline(always)]
     pub(crate) const fn of_reply<M: Memory>(overlay: bool) -> Self {
-        if M::SPLITS && !overlay {
+        if M::SPLITS && !(M::OVERLAYS && overlay) {
             Self::Response
         } else {
             Self::Request
@@ -47,11 +47,10 @@ impl Geometry {
     /// The largest window.
     pub const MAX_WINDOW: usize = 4096;
 
-    /// The geometry for a service; `None` if a count is not a power of two from 2 to 4,096.
-    pub fn of<S: Service>(window: usize, events: usize) -> Option<Self> {
+    /// The geometry with this shape; `None` if a count is not a power of two from 2 to 4,096.
+    pub fn new(shape: SlotShape, window: usize, events: usize) -> Option<Self> {
         let fits =
             |count: usize| count.is_power_of_two() && (2..=Self::MAX_WINDOW).contains(&count);
-        let shape = SlotShape::of_service::<S>();
         let events = if shape.event_area == 0 { 0 } else { events };
         (fits(window) && (events == 0 || fits(events))).then_some(Self {
             window,
@@ -91,7 +90,9 @@ const _: () = assert!(Geometry::MAX_WINDOW < Word::MAX_SLOTS);
 ///    [`SlotShape::WORD`], aligned to 8.
 /// 2. No two areas overlap, and nobody but the two ends of the lane accesses them.
 /// 3. All of it was zero before either end was made.
-/// 4. [`geometry`](Self::geometry) is always the same, and its shape is that of the service at both ends.
+/// 4. [`geometry`](Self::geometry) is always the same, and its shape is that of the service at both ends: where there are no overlays,
+///    [`SlotShape::split_of_service`].
+/// 5. [`taken_in`](Self::taken_in) is valid for reads like the body, and what was taken in is not changed by the peer.
 pub unsafe trait Memory: Clone + Send + Sync + 'static {
     /// Whose threads the two sides are.
     const SCOPE: BarrierScope;
@@ -117,12 +118,49 @@ pub unsafe trait Memory: Clone + Send + Sync + 'static {
     /// 1. As for [`word`](Self::word).
     unsafe fn body(&self, area: Area, slot: usize) -> NonNull<u8>;
 
+    /// Takes in what the peer has sent in an area, `len` bytes as it says: for memory that the peer may write at any time, copies it to
+    /// where only this side writes. Called once for each message, after its word was seen and before anyone reads it.
+    ///
+    /// # Safety
+    /// 1. As for [`word`](Self::word); the area is one that the peer writes.
+    /// 2. Nobody on this side borrows what was taken in from the area before.
+    #[inline(always)]
+    unsafe fn take_in(&self, area: Area, slot: usize, len: usize) {
+        let _ = (area, slot, len);
+    }
+
+    /// Where that lies: a place like the body, which it is unless `take_in` copies.
+    ///
+    /// # Safety
+    /// 1. As for [`take_in`](Self::take_in).
+    #[inline(always)]
+    unsafe fn taken_in(&self, area: Area, slot: usize) -> NonNull<u8> {
+        // SAFETY: promise 1.
+        unsafe { self.body(area, slot) }
+    }
+
     /// The control block.
     fn control(&self) -> &Control;
 
-    /// Wakes the server, which has stopped polling this lane.
-    fn wake_server(&self);
+    /// Wakes the server, which has stopped polling this lane, in the way that it asked for.
+    fn wake_server(&self, wake: Wake);
 
-    /// Wakes the client, which sleeps.
-    fn wake_client(&self);
+    /// Wakes the client, which sleeps, in the way that it asked for.
+    fn wake_client(&self, wake: Wake);
+}
+
+/// Loads a word that the peer writes, so that the message is read after it.
+#[inline(always)]
+pub(crate) fn load<M: Memory>(place: &AtomicU64) -> u64 {
+    if M::OVERLAYS {
+        // Acquire: pairs with the Release of whoever stored the word.
+        place.load(Ordering::Acquire)
+    } else {
+        // The peer's areas may be mapped for reading only, where Rust allows Relaxed loads and no others (`core::sync::atomic`, "Atomic
+        // accesses to read-only memory").
+        let word = place.load(Ordering::Relaxed);
+        // Acquire: with the load before it pairs as above.
+        fence(Ordering::Acquire);
+        word
+    }
 }

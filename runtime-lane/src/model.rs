@@ -13,7 +13,7 @@ use loom::thread;
 use runtime_core::{ClientId, ReplyStatus, SlotShape, Ticket};
 
 use crate::sync::AtomicU64;
-use crate::{Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane};
+use crate::{Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane, Wake};
 
 /// Words that loom watches, and a cell a body: taking its end counts as an access to it, so an access that no word orders
 /// after the other side's is reported.
@@ -91,11 +91,11 @@ unsafe impl Memory for Watched {
         &self.0.control
     }
 
-    fn wake_server(&self) {
+    fn wake_server(&self, _: Wake) {
         self.0.server.notify();
     }
 
-    fn wake_client(&self) {
+    fn wake_client(&self, _: Wake) {
         self.0.client.notify();
     }
 }
@@ -267,7 +267,7 @@ fn a_sleeping_client_is_woken() {
             lanes
         });
         while client.poll().is_none() {
-            client.announce_sleep();
+            client.announce_sleep(Wake::Thread);
             if !client.any_ready() {
                 memory.0.client.wait();
             }

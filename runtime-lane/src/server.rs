@@ -6,7 +6,8 @@ use std::sync::Arc;
 use runtime_core::{ClientId, EmitError, ReplyError, ReplyStatus, Ticket};
 
 use crate::client::event_identity;
-use crate::memory::{Area, Memory};
+use crate::control::Wake;
+use crate::memory::{Area, Memory, load};
 use crate::sync::{AtomicU16, AtomicU64, Ordering};
 use crate::word::Word;
 
@@ -175,17 +176,12 @@ impl<M: Memory> ServerLane<M> {
     /// # Safety
     /// 1. `slot` is below the number of slots.
     #[inline(always)]
-    unsafe fn new_request(
-        &self,
-        slot: u16,
-        seen: &Seen,
-        expected: u16,
-        order: Ordering,
-    ) -> Option<Word> {
+    unsafe fn new_request(&self, slot: u16, seen: &Seen, expected: u16) -> Option<Word> {
         // SAFETY: promise 1.
         let place = unsafe { self.memory.word(Area::Request, slot as usize) };
-        // Loaded once: a peer that writes it again changes nothing that was checked.
-        let word = Word(place.load(order));
+        // Loaded once: a peer that writes it again changes nothing that was checked. Acquire: the body is read after the word; pairs with
+        // the client's Release in `ClientEnd::send`.
+        let word = Word(load::<M>(place));
         let flip = if M::SPLITS { Word::FLIP } else { 0 };
         let is_new = word.identity() & !flip == expected && seen.admits(word, M::SPLITS);
         is_new.then_some(word)
@@ -198,9 +194,9 @@ impl<M: Memory> ServerLane<M> {
     pub(crate) unsafe fn has_request(&self, slot: u16, expected: u16) -> bool {
         // SAFETY: promise 1.
         let seen = unsafe { self.seen(slot) };
-        // Relaxed: only a hint; `receive` loads it again.
+        // Only a hint: `receive` loads it again.
         // SAFETY: promise 1.
-        unsafe { self.new_request(slot, seen, expected, Ordering::Relaxed) }.is_some()
+        unsafe { self.new_request(slot, seen, expected) }.is_some()
     }
 
     /// Takes the request with the identity that is expected next from `slot`, which is then held; its ticket is made of the word.
@@ -211,10 +207,14 @@ impl<M: Memory> ServerLane<M> {
     pub(crate) unsafe fn receive(&self, slot: u16, expected: u16) -> Option<Word> {
         // SAFETY: promise 1.
         let seen = unsafe { self.seen(slot) };
-        // Acquire: the body is read after the word; pairs with the client's Release in `ClientEnd::send`.
         // SAFETY: promise 1.
-        let word = unsafe { self.new_request(slot, seen, expected, Ordering::Acquire) }?;
+        let word = unsafe { self.new_request(slot, seen, expected) }?;
         seen.hold(word);
+        // SAFETY: promise 1; the slot was not held until now, so nobody has its request.
+        unsafe {
+            self.memory
+                .take_in(Area::Request, slot as usize, word.len() as usize);
+        };
         Some(word)
     }
 
@@ -225,7 +225,7 @@ impl<M: Memory> ServerLane<M> {
     #[inline(always)]
     pub unsafe fn request(&self, ticket: &LaneTicket<M>) -> NonNull<u8> {
         // SAFETY: `poll` checked the slot of its tickets, and this one is of this lane by promise 1.
-        unsafe { self.memory.body(Area::Request, ticket.slot() as usize) }
+        unsafe { self.memory.taken_in(Area::Request, ticket.slot() as usize) }
     }
 
     /// The place of the response of a held request.
@@ -291,7 +291,7 @@ impl<M: Memory> ServerLane<M> {
         // then has the identity of an old request. The other way round the second word could fall on a new request.
         // SAFETY: promise 1.
         let result = unsafe { self.reply(ticket, true, status, 0) };
-        if M::SPLITS {
+        if M::SPLITS && M::OVERLAYS {
             // SAFETY: as in `reply`.
             let place = unsafe { self.memory.word(Area::Response, ticket.slot() as usize) };
             let reply = Word::reply(ticket.word.identity(), status as u16, 0);
@@ -308,8 +308,8 @@ impl<M: Memory> ServerLane<M> {
     #[cold]
     fn call_client(&self) -> Result<(), ReplyError> {
         let client = self.memory.control().client();
-        if client.call() {
-            self.memory.wake_client();
+        if let Some(wake) = client.call() {
+            self.memory.wake_client(wake);
         }
         if client.is_gone() {
             Err(ReplyError::Disconnected)
@@ -362,7 +362,7 @@ impl<M: Memory> ServerLane<M> {
 
     /// Wakes the client, so that it sees that the server is gone.
     pub(crate) fn close(&self) {
-        self.memory.control().client().wake();
-        self.memory.wake_client();
+        let wake = self.memory.control().client().wake();
+        self.memory.wake_client(wake.unwrap_or(Wake::Thread));
     }
 }

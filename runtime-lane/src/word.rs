@@ -1,5 +1,7 @@
 //! The 8 bytes at the start of an area that hand it from one side to the other.
 
+use runtime_core::ReplyStatus;
+
 /// Who owns an area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -129,6 +131,16 @@ impl Word {
     #[inline(always)]
     pub const fn value(self) -> u32 {
         (self.0 >> 32) as u32
+    }
+
+    /// The length of the response that comes with a reply, as the peer says.
+    #[inline(always)]
+    pub(crate) const fn response_len(self) -> usize {
+        if self.method() == ReplyStatus::Ok as u16 {
+            self.value() as usize
+        } else {
+            0
+        }
     }
 }
 

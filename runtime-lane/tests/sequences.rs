@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use runtime_core::{ClientId, ReplyStatus, SlotShape, Ticket};
 use runtime_lane::{
-    Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, LaneTicket, Memory, ServerLane,
+    Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, LaneTicket, Memory, ServerLane, Wake,
 };
 
 /// Plain memory whose methods split (`S`) or not.
@@ -95,9 +95,9 @@ unsafe impl<const S: bool> Memory for Plain<S> {
         &self.0.control
     }
 
-    fn wake_server(&self) {}
+    fn wake_server(&self, _: Wake) {}
 
-    fn wake_client(&self) {}
+    fn wake_client(&self, _: Wake) {}
 }
 
 /// Small random numbers, the same each time.

@@ -13,6 +13,8 @@ impl Backend for Inproc {
     type Server = runtime_inproc::Server<Service>;
     type Connector = runtime_inproc::Connector<Service>;
 
+    const ONE_MAPPING: bool = true;
+
     fn server(config: &ServerConfig) -> Self::Server {
         Self::Server::new(config).expect("the configuration is possible")
     }

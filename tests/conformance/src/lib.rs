@@ -8,6 +8,8 @@
 pub mod probe;
 pub mod inproc;
 pub mod rules;
+#[cfg(target_os = "linux")]
+pub mod shm;
 mod support;
 
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub trait Backend: 'static {
     type Server: ServerTransport<Service = probe::probe::Service, Keep: Send> + Send;
     /// Makes further clients of a server, on any thread.
     type Connector: Send;
+    /// True if both sides see their memory at one address.
+    const ONE_MAPPING: bool;
 
     /// A server.
     fn server(config: &ServerConfig) -> Self::Server;

@@ -17,7 +17,7 @@ use std::thread;
 use crate::clock;
 
 /// What one client asks of the timer, which is forgotten when this is dropped.
-pub(crate) struct Alarm {
+pub struct Alarm {
     /// Wakers that are kept at most.
     most: usize,
     /// How the timer knows the client, once it asked for something.
@@ -26,7 +26,7 @@ pub(crate) struct Alarm {
 
 impl Alarm {
     /// For a client with that many slots.
-    pub(crate) fn new(slots: usize) -> Self {
+    pub fn new(slots: usize) -> Self {
         Self {
             most: 2 * slots,
             number: OnceLock::new(),
@@ -34,7 +34,7 @@ impl Alarm {
     }
 
     /// Wakes `waker` at `time`, or before, if so much else is asked for that this may be out of date.
-    pub(crate) fn wake_at(&self, time: u64, waker: &Waker) {
+    pub fn wake_at(&self, time: u64, waker: &Waker) {
         // The end of all times does not come.
         if time == u64::MAX {
             return;

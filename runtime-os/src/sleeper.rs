@@ -8,7 +8,7 @@ use crate::clock;
 
 /// Parks the calling thread, with a waker that is made once for each thread that drives the endpoint.
 #[derive(Default)]
-pub(crate) struct Sleeper {
+pub struct Sleeper {
     waker: Option<(ThreadId, Waker)>,
 }
 
@@ -26,7 +26,7 @@ impl Wake for Unpark {
 
 impl Sleeper {
     /// The waker that unparks the calling thread.
-    pub(crate) fn waker(&mut self) -> &Waker {
+    pub fn waker(&mut self) -> &Waker {
         let thread = thread::current();
         let id = thread.id();
         if self.waker.as_ref().is_none_or(|(owner, _)| *owner != id) {
@@ -39,7 +39,7 @@ impl Sleeper {
     }
 
     /// Sleeps until the waker is woken or the time has come; may wake early.
-    pub(crate) fn sleep(until: u64) {
+    pub fn sleep(until: u64) {
         if let Some(rest) = clock::until(until) {
             thread::park_timeout(rest);
         }

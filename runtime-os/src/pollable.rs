@@ -38,7 +38,11 @@ impl Wake for Signal {
 }
 
 impl Pollable {
-    pub(crate) fn new() -> std::io::Result<Self> {
+    /// One that nothing has made readable yet.
+    ///
+    /// # Errors
+    /// The operating system has no more descriptors.
+    pub fn new() -> std::io::Result<Self> {
         let signal = Arc::new(Signal(eventfd(
             0,
             EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
@@ -47,12 +51,13 @@ impl Pollable {
         Ok(Self { signal, waker })
     }
 
-    pub(crate) fn waker(&self) -> &Waker {
+    /// What makes it readable.
+    pub fn waker(&self) -> &Waker {
         &self.waker
     }
 
     /// Makes it unreadable.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         // Nothing to read is what is wanted.
         let _ = rustix::io::read(&self.signal.0, &mut [0; 8]);
     }

@@ -1,0 +1,15 @@
+//! What every transport of rpcidl needs of the operating system, and none of them is about: a [`clock`], a timer that wakes futures at
+//! their deadlines ([`Alarm`]), a thread that sleeps until it is woken ([`Sleeper`]), a descriptor for epoll (`Pollable`).
+//!
+//! It knows no transport, and nothing of messages.
+
+pub mod clock;
+#[cfg(target_os = "linux")]
+mod pollable;
+mod sleeper;
+mod timer;
+
+#[cfg(target_os = "linux")]
+pub use pollable::Pollable;
+pub use sleeper::Sleeper;
+pub use timer::Alarm;

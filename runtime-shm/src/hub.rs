@@ -1,0 +1,271 @@
+//! What a server shares with the thread that accepts its clients, and with those who stop it or make clients of it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use atomic_waker::AtomicWaker;
+use runtime_core::{AttachError, ClientConfig, ClientId, Service};
+use rustix::net::SocketAddrUnix;
+
+use crate::bell::Bell;
+use crate::client::Client;
+use crate::memory::ShmMemory;
+use crate::trust::{SameUser, Trust};
+
+/// Shared by a server, the thread that watches for it, its connectors and its stoppers.
+pub(crate) struct Hub<S: Service, T: Trust> {
+    /// The server's number, for its tokens.
+    pub(crate) id: u64,
+    pub(crate) event_window: usize,
+    pub(crate) max_clients: u32,
+    pub(crate) bell: Bell,
+    /// True if anyone who knows the name may connect at any time.
+    is_named: bool,
+    /// Clients that are admitted, and not seen to be gone.
+    clients: AtomicUsize,
+    /// Connectors that could make more.
+    connectors: AtomicUsize,
+    /// Number of the next client.
+    next_client: AtomicU64,
+    /// Connections that have not said what they want yet.
+    pub(crate) pending: AtomicUsize,
+    mail: Mutex<Mail<S, T>>,
+    stopped: AtomicBool,
+    /// Woken when the server has something to do, besides its bell.
+    pub(crate) server: AtomicWaker,
+}
+
+/// What the server has to look at.
+struct Mail<S: Service, T: Trust> {
+    connected: Vec<Newcomer<S, T>>,
+    /// Doorbells that were used and are free again.
+    free: Vec<u32>,
+    /// The first doorbell that never was used.
+    fresh: u32,
+    /// True once the server is gone.
+    closed: bool,
+}
+
+/// A client that was admitted.
+pub(crate) struct Newcomer<S: Service, T: Trust> {
+    pub(crate) seat: Seat,
+    pub(crate) memory: ShmMemory<S, T>,
+}
+
+/// What a client gets when it is admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// Its doorbell; another's once this one is gone.
+    pub(crate) bell: u32,
+    /// Its number; nobody else's ever.
+    pub(crate) client: ClientId,
+}
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoSeat {
+    Full,
+    Closed,
+}
+
+/// Number of the next server in the process.
+static NEXT_SERVER: AtomicU64 = AtomicU64::new(1);
+
+impl<S: Service, T: Trust> Hub<S, T> {
+    pub(crate) fn new(
+        max_clients: u32,
+        event_window: usize,
+        bell: Bell,
+        is_named: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: NEXT_SERVER.fetch_add(1, Ordering::Relaxed),
+            event_window,
+            max_clients,
+            bell,
+            is_named,
+            clients: AtomicUsize::new(0),
+            connectors: AtomicUsize::new(0),
+            next_client: AtomicU64::new(1),
+            pending: AtomicUsize::new(0),
+            mail: Mutex::new(Mail {
+                connected: Vec::new(),
+                free: Vec::new(),
+                fresh: 0,
+                closed: false,
+            }),
+            stopped: AtomicBool::new(false),
+            server: AtomicWaker::new(),
+        })
+    }
+
+    fn mail(&self) -> MutexGuard<'_, Mail<S, T>> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a client in, if there is room.
+    pub(crate) fn admit(&self) -> Result<Seat, NoSeat> {
+        let mut mail = self.mail();
+        if mail.closed {
+            return Err(NoSeat::Closed);
+        }
+        let bell = match mail.free.pop() {
+            Some(bell) => bell,
+            None if mail.fresh < self.max_clients => {
+                mail.fresh += 1;
+                mail.fresh - 1
+            }
+            None => return Err(NoSeat::Full),
+        };
+        // Relaxed: a client's connector is there until this is over, and `is_deserted` looks at the connectors first.
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        Ok(Seat {
+            bell,
+            client: ClientId(self.next_client.fetch_add(1, Ordering::Relaxed)),
+        })
+    }
+
+    /// Hands an admitted client to the server; false if that is gone.
+    pub(crate) fn introduce(&self, newcomer: Newcomer<S, T>) -> bool {
+        let mut mail = self.mail();
+        if mail.closed {
+            return false;
+        }
+        mail.connected.push(newcomer);
+        drop(mail);
+        self.ring_all();
+        true
+    }
+
+    /// The clients that were introduced and not taken in yet.
+    pub(crate) fn newcomers(&self) -> Vec<Newcomer<S, T>> {
+        std::mem::take(&mut self.mail().connected)
+    }
+
+    /// Those of them that are still there.
+    pub(crate) fn waiting(&self) -> Vec<ClientId> {
+        let mail = self.mail();
+        let there = mail
+            .connected
+            .iter()
+            .filter(|newcomer| !newcomer.memory.shared().control().client_is_gone());
+        there.map(|newcomer| newcomer.seat.client).collect()
+    }
+
+    /// Counts a client out that is gone. Its seat is not free before its lane was removed.
+    pub(crate) fn leave(&self) {
+        // AcqRel: what the client did comes before; pairs with the Acquire in `is_deserted`.
+        self.clients.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Makes room for another client: the lane of one that is gone was removed, or one was not connected after all.
+    pub(crate) fn vacate(&self, bell: u32) {
+        self.mail().free.push(bell);
+    }
+
+    /// Says that the server is gone: nobody would look at what comes in.
+    pub(crate) fn close(&self) {
+        self.mail().closed = true;
+    }
+
+    /// Makes the server look at a lane.
+    pub(crate) fn ring(&self, bell: u32) {
+        self.bell.ring(bell);
+        self.server.wake();
+    }
+
+    /// Makes the server look.
+    pub(crate) fn ring_all(&self) {
+        self.bell.ring_all();
+        self.server.wake();
+    }
+
+    /// True if no client is connected and none can connect any more, or the server was told to stop.
+    pub(crate) fn is_deserted(&self) -> bool {
+        // Acquire: pairs with the releases by clients and connectors that left. The connectors first: one of them could connect a
+        // client and leave between the two looks, but not the other way round.
+        self.stopped.load(Ordering::Acquire)
+            || (!self.is_named
+                && self.connectors.load(Ordering::Acquire) == 0
+                && self.clients.load(Ordering::Acquire) == 0)
+    }
+}
+
+/// Makes clients of a server without a name, on any thread. That server serves for as long as there is a client or a connector.
+pub struct Connector<S: Service, T: Trust = SameUser> {
+    hub: Arc<Hub<S, T>>,
+    address: SocketAddrUnix,
+}
+
+impl<S: Service, T: Trust> Connector<S, T> {
+    pub(crate) fn new(hub: &Arc<Hub<S, T>>, address: &SocketAddrUnix) -> Self {
+        hub.connectors.fetch_add(1, Ordering::AcqRel);
+        Self {
+            hub: Arc::clone(hub),
+            address: address.clone(),
+        }
+    }
+
+    /// Connects a client.
+    ///
+    /// # Errors
+    /// The server has all the clients it admits or is gone, or the configuration asks for an impossible window.
+    pub fn connect(&self, config: &ClientConfig) -> Result<Client<S, T>, AttachError> {
+        Client::connect_to(S::NAME, &self.address, config)
+    }
+}
+
+impl<S: Service, T: Trust> Clone for Connector<S, T> {
+    fn clone(&self) -> Self {
+        Self::new(&self.hub, &self.address)
+    }
+}
+
+impl<S: Service, T: Trust> Drop for Connector<S, T> {
+    fn drop(&mut self) {
+        // AcqRel: pairs with the Acquire in `is_deserted`.
+        if self.hub.connectors.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.hub.ring_all();
+        }
+    }
+}
+
+/// Ends a server's `serve` and `wait` from another thread.
+pub struct Stopper<S: Service, T: Trust = SameUser> {
+    hub: Arc<Hub<S, T>>,
+}
+
+impl<S: Service, T: Trust> Stopper<S, T> {
+    pub(crate) fn new(hub: &Arc<Hub<S, T>>) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+        }
+    }
+
+    /// Tells the server to stop. Clients learn of it when it is dropped.
+    pub fn stop(&self) {
+        // Release: pairs with the Acquire in `is_deserted`.
+        self.hub.stopped.store(true, Ordering::Release);
+        self.hub.ring_all();
+    }
+}
+
+impl<S: Service, T: Trust> Clone for Stopper<S, T> {
+    fn clone(&self) -> Self {
+        Self {
+            hub: Arc::clone(&self.hub),
+        }
+    }
+}
+
+impl<S: Service, T: Trust> std::fmt::Debug for Connector<S, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connector({})", S::NAME)
+    }
+}
+
+impl<S: Service, T: Trust> std::fmt::Debug for Stopper<S, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stopper({})", S::NAME)
+    }
+}

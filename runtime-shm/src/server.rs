@@ -1,0 +1,426 @@
+//! The server's transport.
+
+use std::collections::BTreeMap;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::Waker;
+
+use runtime_core::{
+    AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
+    ServerTransport, Service, SlotShape,
+};
+use runtime_lane::{Geometry, LaneSet, LaneTicket, Memory, ServerLane};
+use runtime_os::{Pollable, clock};
+use rustix::net::SocketAddrUnix;
+
+use crate::accept::Acceptor;
+use crate::address::{Address, Listener};
+use crate::bell::Bell;
+use crate::hub::{Connector, Hub, Newcomer, Stopper};
+use crate::memory::ShmMemory;
+use crate::trust::{SameUser, Trust, shape};
+use crate::watcher::Watch;
+
+/// A server's end of all its lanes to other processes.
+pub struct Server<S: Service, T: Trust = SameUser> {
+    /// First, so that nobody is accepted any more when the rest goes.
+    _watch: Watch,
+    acceptor: Arc<Acceptor<S, T>>,
+    lanes: LaneSet<ShmMemory<S, T>>,
+    /// The hub's.
+    bell: Bell,
+    hub: Arc<Hub<S, T>>,
+    /// By doorbell: who has it.
+    seats: Vec<Option<Seated>>,
+    /// Which doorbell is whose.
+    bells: BTreeMap<ClientId, u32>,
+    /// Room for the doorbells that have rung.
+    rung: Vec<u32>,
+    address: SocketAddrUnix,
+    pollable: std::cell::OnceCell<Pollable>,
+}
+
+/// A client that has a lane.
+struct Seated {
+    client: ClientId,
+    /// Its number in the set of lanes.
+    lane: u32,
+    /// True once it was seen to be gone.
+    is_gone: bool,
+}
+
+/// Checks what the configuration can get wrong.
+fn check<S: Service, T: Trust>(config: &ServerConfig) -> Result<(), AttachError> {
+    let event_window = config.event_window;
+    if Geometry::new(shape::<S, T>(), 2, event_window).is_none() {
+        return Err(AttachError::Config {
+            what: format!(
+                "`ServerConfig::event_window` is {event_window}: it must be a power of two from 2 to {}",
+                Geometry::MAX_WINDOW
+            ),
+        });
+    }
+    if config.max_clients == 0 {
+        return Err(AttachError::Config {
+            what: "`ServerConfig::max_clients` is 0: nobody could connect".into(),
+        });
+    }
+    if config.max_clients > MAX_CLIENTS {
+        return Err(AttachError::Config {
+            what: format!(
+                "`ServerConfig::max_clients` is {}: there are doorbells for at most {MAX_CLIENTS}",
+                config.max_clients
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// Clients of one server, for which it looks through doorbells when it is woken.
+const MAX_CLIENTS: usize = 1 << 16;
+
+impl<S: Service, T: Trust> Server<S, T> {
+    /// A server without a name, which only its connectors reach.
+    ///
+    /// # Errors
+    /// The configuration asks for an impossible event window, or the operating system refused.
+    pub fn new(config: &ServerConfig) -> Result<Self, AttachError> {
+        check::<S, T>(config)?;
+        let (listener, address) = Listener::anywhere()?;
+        Self::start(config, listener, address, false)
+    }
+
+    fn start(
+        config: &ServerConfig,
+        listener: Listener,
+        address: SocketAddrUnix,
+        is_named: bool,
+    ) -> Result<Self, AttachError> {
+        let max_clients = config.max_clients as u32;
+        let (bell, fd) = Bell::make(max_clients)?;
+        let hub = Hub::new(max_clients, config.event_window, bell.clone(), is_named);
+        let acceptor = Acceptor::new(&hub, fd, listener);
+        let lanes = LaneSet::default();
+        if T::ISOLATED {
+            // Its clients do not have the doorbells.
+            lanes.wake_by_message();
+        }
+        Ok(Self {
+            _watch: acceptor.open()?,
+            acceptor,
+            lanes,
+            bell,
+            hub,
+            seats: Vec::new(),
+            bells: BTreeMap::new(),
+            rung: Vec::with_capacity(64),
+            address,
+            pollable: std::cell::OnceCell::new(),
+        })
+    }
+
+    /// What makes clients of this server.
+    pub fn connector(&self) -> Connector<S, T> {
+        Connector::new(&self.hub, &self.address)
+    }
+
+    /// What ends this server from another thread.
+    pub fn stopper(&self) -> Stopper<S, T> {
+        Stopper::new(&self.hub)
+    }
+
+    /// A file descriptor that becomes readable when there is something to receive; see [`Pollable`].
+    ///
+    /// # Errors
+    /// The operating system has no more descriptors.
+    pub fn pollable(&self) -> std::io::Result<Pollable> {
+        if let Some(pollable) = self.pollable.get() {
+            return Ok(pollable.clone());
+        }
+        let made = Pollable::new()?;
+        Ok(self.pollable.get_or_init(|| made).clone())
+    }
+
+    /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to
+    /// receive already.
+    pub fn arm(&self) -> bool {
+        let Some(pollable) = self.pollable.get() else {
+            return false;
+        };
+        pollable.clear();
+        self.register(pollable.waker());
+        !self.ready()
+    }
+
+    /// Takes in new lanes, wakes those that were asleep, removes those whose client is gone.
+    #[cold]
+    fn answer_bell(&mut self) {
+        let mut rung = std::mem::take(&mut self.rung);
+        self.bell.take(|bell| rung.push(bell));
+        self.take_in();
+        for bell in rung.drain(..) {
+            self.look_at(bell);
+        }
+        self.rung = rung;
+    }
+
+    /// Takes in new lanes.
+    fn take_in(&mut self) {
+        for Newcomer { seat, memory } in self.hub.newcomers() {
+            // SAFETY: the memory was made for this client and introduced once.
+            let lane = unsafe { ServerLane::new(memory, seat.client) };
+            let lane = self.lanes.add(lane);
+            let place = seat.bell as usize;
+            if self.seats.len() <= place {
+                self.seats.resize_with(place + 1, || None);
+            }
+            self.seats[place] = Some(Seated {
+                client: seat.client,
+                lane,
+                is_gone: false,
+            });
+            self.bells.insert(seat.client, seat.bell);
+            // It may have left, or rung, before it had its seat.
+            self.look_at(seat.bell);
+        }
+    }
+
+    /// Looks at the lane of a doorbell that has rung.
+    fn look_at(&mut self, bell: u32) {
+        let Some(Some(seated)) = self.seats.get_mut(bell as usize) else {
+            // Rung by, or for, somebody who is gone.
+            return;
+        };
+        self.lanes.wake(seated.lane);
+        let lane = self.lanes.lane(seated.lane);
+        if !lane.is_some_and(|lane| lane.memory().control().client_is_gone()) {
+            return;
+        }
+        if !seated.is_gone {
+            seated.is_gone = true;
+            self.hub.leave();
+        }
+        if self.lanes.reap(seated.lane) {
+            self.bells.remove(&seated.client);
+            self.seats[bell as usize] = None;
+            self.hub.vacate(bell);
+        } else {
+            // Requests are left in it; it is looked at again once they have been received.
+            self.bell.ring(bell);
+        }
+    }
+}
+
+// SAFETY: `LaneSet` and `ServerLane` keep the promises over a `Memory`:
+// 1. and 2. A ticket's slot belongs to its holder: the client does not touch a slot between sending it and its reply, and each
+//    ticket is answered once, since `reply` takes it.
+// 3. A lane's memory lives as long as anyone shares it: the set, or a token's `Keep`.
+// 4. `ServerLane::receive` marks the slot held until it is answered.
+unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
+    type Service = S;
+
+    const OVERLAYS: bool = !T::ISOLATED;
+    const APART: usize = SlotShape::APART;
+
+    type Ticket = LaneTicket<ShmMemory<S, T>>;
+
+    type Keep = Arc<ServerLane<ShmMemory<S, T>>>;
+
+    fn id(&self) -> u64 {
+        self.hub.id
+    }
+
+    fn now(&self) -> u64 {
+        clock::now()
+    }
+
+    #[inline(always)]
+    fn poll(&mut self) -> Option<Self::Ticket> {
+        // First: with clients that keep the server busy there is no time when nothing else is to be done.
+        if self.bell.has_rung() {
+            self.answer_bell();
+        }
+        self.lanes.poll()
+    }
+
+    #[inline(always)]
+    unsafe fn request(&self, ticket: &Self::Ticket) -> NonNull<u8> {
+        // SAFETY: promise 1 of this function: the ticket is of this set, which was not changed since.
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.request(ticket) }
+    }
+
+    #[inline(always)]
+    unsafe fn response(&self, ticket: &Self::Ticket, overlay: bool) -> NonNull<u8> {
+        // SAFETY: as in `request`.
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.response(ticket, overlay) }
+    }
+
+    #[inline(always)]
+    unsafe fn reply(
+        &self,
+        ticket: Self::Ticket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError> {
+        // SAFETY: as in `request`.
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.reply(ticket, overlay, status, value) }
+    }
+
+    unsafe fn refuse(&self, ticket: Self::Ticket, status: ReplyStatus) -> Result<(), ReplyError> {
+        // SAFETY: as in `request`.
+        let lane = unsafe { ticket.lane() };
+        // SAFETY: as above; it is the ticket's own lane.
+        unsafe { lane.refuse(ticket, status) }
+    }
+
+    unsafe fn keep(&self, ticket: &Self::Ticket) -> Self::Keep {
+        // SAFETY: as in `request`.
+        unsafe { ticket.keep() }
+    }
+
+    unsafe fn kept_request(keep: &Self::Keep, ticket: &Self::Ticket) -> NonNull<u8> {
+        // SAFETY: promise 1 of this function: `keep` is the ticket's own lane.
+        unsafe { keep.request(ticket) }
+    }
+
+    unsafe fn kept_response(
+        keep: &Self::Keep,
+        ticket: &Self::Ticket,
+        overlay: bool,
+    ) -> NonNull<u8> {
+        // SAFETY: as in `kept_request`.
+        unsafe { keep.response(ticket, overlay) }
+    }
+
+    unsafe fn kept_reply(
+        keep: &Self::Keep,
+        ticket: Self::Ticket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError> {
+        // SAFETY: as in `kept_request`.
+        unsafe { keep.reply(ticket, overlay, status, value) }
+    }
+
+    unsafe fn client(&self, ticket: &Self::Ticket) -> ClientId {
+        // SAFETY: as in `request`.
+        unsafe { ticket.lane() }.client()
+    }
+
+    fn clients(&self, visit: &mut dyn FnMut(ClientId)) {
+        for lane in self.lanes.iter() {
+            if !lane.memory().control().client_is_gone() {
+                visit(lane.client());
+            }
+        }
+        // Those that have connected since this side last looked.
+        self.hub.waiting().into_iter().for_each(visit);
+    }
+
+    fn emit(
+        &mut self,
+        to: Audience,
+        method: u16,
+        len: usize,
+        fill: &mut dyn FnMut(NonNull<u8>),
+    ) -> Result<usize, EmitError> {
+        if self.bell.has_rung() {
+            self.answer_bell();
+        }
+        match to {
+            Audience::One(client) => {
+                let lane = self
+                    .bells
+                    .get(&client)
+                    .and_then(|&bell| self.seats.get(bell as usize)?.as_ref())
+                    .and_then(|seated| self.lanes.lane(seated.lane));
+                let lane = lane.ok_or(EmitError::Disconnected)?;
+                // SAFETY: `self` is borrowed by `&mut`, so this is the only thread, and `fill` has no way to it.
+                unsafe { lane.emit(method, len, fill) }.map(|()| 1)
+            }
+            Audience::All => {
+                let (mut delivered, mut full) = (0, 0);
+                for lane in self.lanes.iter() {
+                    // SAFETY: as above.
+                    match unsafe { lane.emit(method, len, fill) } {
+                        Ok(()) => delivered += 1,
+                        Err(EmitError::WouldBlock { .. }) => full += 1,
+                        // One that has just left is not missed.
+                        Err(_) => {}
+                    }
+                }
+                if full == 0 {
+                    Ok(delivered)
+                } else {
+                    Err(EmitError::WouldBlock { delivered, full })
+                }
+            }
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.bell.has_rung() || self.lanes.any_ready()
+    }
+
+    fn finished(&self) -> bool {
+        self.hub.is_deserted()
+    }
+
+    fn yield_now(&self) {
+        std::thread::yield_now();
+    }
+
+    fn park(&mut self, until: u64) {
+        if !self.lanes.announce_sleep() && !self.bell.has_rung() && !self.hub.is_deserted() {
+            // Whoever wakes this side rings, in another process or in this one.
+            self.bell.wait(until);
+        }
+        self.lanes.end_sleep();
+    }
+
+    fn register(&self, waker: &Waker) {
+        self.hub.server.register(waker);
+        // A client cannot wake what it does not know, but tell the thread that watches this server's sockets.
+        self.lanes.wake_by_message();
+        if self.lanes.announce_sleep() || self.bell.has_rung() {
+            self.lanes.end_sleep();
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl<S: Service, T: Trust> Bind for Server<S, T> {
+    fn bind(address: &str, config: &ServerConfig) -> Result<Self, AttachError> {
+        let address = Address::of(address)?;
+        check::<S, T>(config)?;
+        Self::start(
+            config,
+            Listener::at(&address)?,
+            address.socket().clone(),
+            true,
+        )
+    }
+}
+
+impl<S: Service, T: Trust> Drop for Server<S, T> {
+    fn drop(&mut self) {
+        self.acceptor.close();
+        self.hub.close();
+        // Those who were welcomed and never taken in are told, too, when the set is dropped.
+        self.take_in();
+    }
+}
+
+impl<S: Service, T: Trust> std::fmt::Debug for Server<S, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "shm::Server({})", S::NAME)
+    }
+}
