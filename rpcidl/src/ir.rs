@@ -470,6 +470,11 @@ pub enum Backend {
     Rdma,
 }
 
+impl Backend {
+    /// Every backend, whether stubs can be emitted for it yet or not.
+    pub const ALL: [Self; 3] = [Self::Inproc, Self::Shm, Self::Rdma];
+}
+
 /// Values that tune a backend and never change the ABI.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuning {

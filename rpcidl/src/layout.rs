@@ -230,10 +230,7 @@ fn lay_out_type(draft: &mut Draft, index: usize, findings: &mut Findings) {
                 span,
                 format!("`{}` takes {} bytes", def.name, outcome.size),
             )
-            .help(format!(
-                "at most {} bytes are allowed; lend bulk data with `buffer<read>`",
-                limits::STRUCT_BYTES
-            ));
+            .help(at_most());
             findings.push(with_largest(error, &kind));
         } else if let Some((most, place)) = facts.max_size
             && outcome.size > u64::from(most)
@@ -252,6 +249,14 @@ fn lay_out_type(draft: &mut Draft, index: usize, findings: &mut Findings) {
         }
     }
     def.kind = kind;
+}
+
+/// What to do about a type or a message that is too large.
+fn at_most() -> String {
+    format!(
+        "at most {} bytes are allowed; send the data in parts",
+        limits::STRUCT_BYTES
+    )
 }
 
 /// Names the part that takes most.
@@ -312,10 +317,7 @@ fn check_alias(draft: &Draft, index: usize, findings: &mut Findings) {
                 alias.span,
                 format!("`{}` takes {size} bytes", alias.name),
             )
-            .help(format!(
-                "at most {} bytes are allowed; lend bulk data with `buffer<read>`",
-                limits::STRUCT_BYTES
-            )),
+            .help(at_most()),
         );
     }
 }
@@ -350,10 +352,7 @@ fn lay_out_interface(draft: &mut Draft, index: usize, findings: &mut Findings) {
                     method.span,
                     format!("the {what} of `{name}.{}` takes {size} bytes", method.name),
                 )
-                .help(format!(
-                    "at most {} bytes are allowed; lend bulk data with `buffer<read>`",
-                    limits::STRUCT_BYTES
-                ));
+                .help(at_most());
                 findings.push(largest(error, message));
             }
         }

@@ -40,7 +40,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 fn simplify(name: &str) -> impl Iterator<Item = char> {
     name.chars()
         .filter(|&c| c != '_')
-        .flat_map(char::to_lowercase)
+        .map(|c| c.to_ascii_lowercase())
 }
 
 /// Number of inserted, removed, changed or swapped characters between two names; anything over `limit` is

@@ -425,6 +425,11 @@ fn edits_mend() {
         ("struct S { u8 a[4][2]; }", "struct S { u8[4][2] a; }"),
         ("struct S { a: vec<u8, 4>; }", "struct S { vec<u8, 4> a; }"),
         ("struct S { Option<u8> a; }", "struct S { u8? a; }"),
+        ("struct S { Option<u8 // why\n> a; }", "struct S { u8? a; }"),
+        ("struct S { strng<3> a; }", "struct S { string<3> a; }"),
+        ("struct S { String<30> a; }", "struct S { string<30> a; }"),
+        ("struct S { Vec<u8, 4> a; }", "struct S { vec<u8, 4> a; }"),
+        ("struct S { array<u8, 4> a; }", "struct S { u8[4] a; }"),
         (
             "enum E = u8 { A: 1; B = 2 C }",
             "enum E : u8 { A = 1, B = 2, C }",
@@ -655,6 +660,22 @@ fn too_many_errors_end_the_list() {
     let findings = found(&text);
     assert_eq!(findings.len(), 1001);
     assert!(findings.last().unwrap().starts_with("E0013"));
+}
+
+/// What would be found in the rest would not be told.
+#[test]
+fn too_many_errors_end_the_reading() {
+    let text = "nonsense here;\n".repeat(5000) + "struct Last {}";
+    let (file, findings) = read(&text);
+    assert_eq!(findings.len(), 1001);
+    // One error was too many, and what follows it is one piece.
+    assert_eq!(file.items.len(), 1002);
+    let Some(Item::Invalid(rest)) = file.items.last() else {
+        panic!()
+    };
+    assert!(
+        at(&text, *rest).starts_with("nonsense") && at(&text, *rest).ends_with("struct Last {}")
+    );
 }
 
 /// Also where the text that they repeat has several lines.

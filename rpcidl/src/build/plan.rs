@@ -68,7 +68,7 @@ pub fn check_available(backends: &[Backend]) -> Result<(), Box<Diagnostic>> {
     let Some(&missing) = backends.iter().find(|backend| !emit::available(**backend)) else {
         return Ok(());
     };
-    let all = [Backend::Inproc, Backend::Shm, Backend::Rdma]
+    let all = Backend::ALL
         .into_iter()
         .filter(|backend| emit::available(*backend));
     let names: Vec<String> = all

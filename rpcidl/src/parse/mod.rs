@@ -1,7 +1,7 @@
 //! From text to tree: the scanner, the grammar, and the lowering of what it matched.
 //!
 //! [`parse`] never fails. What cannot be read becomes an `Invalid` node and a diagnostic, and the rest of the text
-//! is read all the same.
+//! is read all the same, until there are more findings than are kept.
 
 mod diagnose;
 mod grammar;
@@ -12,13 +12,9 @@ mod words;
 
 pub use input::{not_utf8, nothing_declared, unreadable};
 
-use pest::Parser as _;
-use pest::error::InputLocation;
-
 use crate::ast;
-use crate::diag::{Code, Diagnostic, Findings};
-use crate::source::{SourceId, Span};
-use grammar::{Grammar, Rule};
+use crate::diag::{Diagnostic, Findings};
+use crate::source::SourceId;
 
 /// A comment that documents nothing, whatever marker it was written with.
 pub(crate) fn plain_comment(text: &str) -> String {
@@ -43,33 +39,6 @@ pub fn parse(id: SourceId, text: &str) -> (ast::File, Vec<Diagnostic>) {
 /// Reads a text and adds what is found in it.
 pub fn parse_into(id: SourceId, text: &str, findings: &mut Findings) -> ast::File {
     let scan = scan::scan(id, text, findings);
-    match Grammar::parse(Rule::file, &scan.compact.text) {
-        Ok(pairs) => {
-            let docs = lower::Docs::new(id, text, scan.docs, scan.comments);
-            lower::file(id, text, &scan.compact, docs, scan.refused, findings, pairs)
-        }
-        Err(error) => {
-            // The catch-alls take any text, so only pest's own guard of the stack can end here.
-            let (InputLocation::Pos(at) | InputLocation::Span((at, _))) = error.location;
-            let at = scan.compact.place(at);
-            findings.push(
-                Diagnostic::error(
-                    Code::E0011,
-                    Span::new(id, at, at),
-                    "the stack is too small to read this text",
-                )
-                .help("run the compiler on a thread with a larger stack"),
-            );
-            ast::File {
-                source: id,
-                docs: Vec::new(),
-                edition: None,
-                package: None,
-                imports: Vec::new(),
-                items: vec![ast::Item::Invalid(Span::new(id, 0, text.len()))],
-                comments: scan.comments,
-                span: Span::new(id, 0, text.len()),
-            }
-        }
-    }
+    let docs = lower::Docs::new(id, text, scan.docs, scan.comments);
+    lower::file(id, text, &scan.compact, docs, scan.refused, findings)
 }

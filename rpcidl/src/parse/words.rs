@@ -65,6 +65,46 @@ pub(crate) fn foreign_modifier(word: &str) -> Option<&'static str> {
     })
 }
 
+/// What a type of another language that takes arguments is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Generic {
+    /// The type with this keyword.
+    Keyword(&'static str),
+    /// `T[N]`, or a list where the number of elements varies.
+    Array,
+    /// `T?`.
+    Optional,
+    /// Nothing; a map is a list of pairs.
+    Map,
+    /// Nothing; methods throw.
+    Result,
+}
+
+/// What this language has for a type of another one that takes arguments.
+pub(crate) fn foreign_generic(word: &str) -> Option<Generic> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "string" | "str" | "text" | "charsequence" | "varchar" | "fixedstring" | "staticstring"
+        | "arraystring" => Generic::Keyword("string"),
+        "bytes" | "bytearray" | "bytestring" | "blob" | "binary" => Generic::Keyword("bytes"),
+        "vec" | "list" | "arraylist" | "vector" | "arrayvec" | "staticvector" | "sequence"
+        | "repeated" | "span" | "slice" => Generic::Keyword("vec"),
+        "buffer" => Generic::Keyword("buffer"),
+        "array" => Generic::Array,
+        "option" | "optional" | "nullable" => Generic::Optional,
+        "map" | "hashmap" | "dictionary" | "btreemap" => Generic::Map,
+        "result" => Generic::Result,
+        _ => return None,
+    })
+}
+
+/// The type with arguments that was probably meant by a misspelt one.
+pub(crate) fn similar_generic(word: &str) -> Option<&'static str> {
+    suggest::nearest(
+        &word.to_ascii_lowercase(),
+        ["string", "bytes", "vec", "buffer"],
+    )
+}
+
 /// True for types that have a keyword or a fixed name.
 pub(crate) fn is_builtin_type(word: &str) -> bool {
     matches!(

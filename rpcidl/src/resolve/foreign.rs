@@ -49,7 +49,7 @@ pub(crate) fn foreign(name: &str) -> Option<(&'static str, Foreign)> {
         "Option" | "Optional" => ("another language's", Nothing("write `T?`")),
         "IBinder" | "ParcelFileDescriptor" | "FileDescriptor" | "handle" | "memory" => (
             "another language's",
-            Nothing("handles cannot travel; lend bulk data with `buffer<read>` or `buffer<write>`"),
+            Nothing("handles cannot travel; send a number that both sides know the thing by"),
         ),
         _ => return None,
     })

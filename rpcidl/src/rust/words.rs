@@ -61,10 +61,6 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("this is `inout`", "this is changed"),
     ("`~` inverts", "`!` inverts"),
-    (
-        "lend bulk data with `buffer<read>`",
-        "send the data in parts",
-    ),
     ("write `reserved ", "write `reserved = "),
 ];
 

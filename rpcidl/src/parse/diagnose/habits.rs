@@ -205,7 +205,7 @@ fn pointer(view: &View<'_, '_>) -> Option<Diagnostic> {
     Some(
         Diagnostic::error(Code::E0101, span, "there are no pointers and no references")
             .label("remove this")
-            .help("values travel inline; use `buffer<read>` or `buffer<write>` for bulk memory"),
+            .help("values travel inline"),
     )
 }
 

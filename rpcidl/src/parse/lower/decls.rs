@@ -285,7 +285,8 @@ impl Lower<'_> {
         let (start, mut end) = (self.start(&node), self.end_of(&node));
         let mut kids = Kids::new(node);
         let head = self.head(start, &mut kids);
-        let mut members = Vec::new();
+        // Members are large, so room is made only for as many as there are.
+        let mut members = Vec::with_capacity(kids.pairs.len());
         for node in kids.pairs {
             match node.as_rule() {
                 Rule::close_brace => end = self.end_of(&node),
@@ -377,7 +378,8 @@ impl Lower<'_> {
         let (start, mut end) = (self.start(&node), self.end_of(&node));
         let mut kids = Kids::new(node);
         let head = self.head(start, &mut kids);
-        let mut members = Vec::new();
+        // Members are large, so room is made only for as many as there are.
+        let mut members = Vec::with_capacity(kids.pairs.len());
         for node in kids.pairs {
             match node.as_rule() {
                 Rule::close_brace => end = self.end_of(&node),

@@ -11,10 +11,12 @@ mod types;
 
 pub(crate) use docs::Docs;
 
+use pest::Parser as _;
+use pest::error::InputLocation;
 use pest::iterators::{Pair, Pairs};
 
 use super::diagnose::{self, Context};
-use super::grammar::Rule;
+use super::grammar::{Grammar, Rule};
 use super::scan::{Compact, Refused};
 use crate::ast::{File, Import, Int, Item, Name, Package, Path};
 use crate::diag::{Code, Diagnostic, Findings};
@@ -23,7 +25,7 @@ use crate::source::{SourceId, Span};
 /// One match of a rule.
 pub(super) type Node<'i> = Pair<'i, Rule>;
 
-/// Lowers a whole file.
+/// Reads and lowers a whole file.
 pub(crate) fn file(
     source: SourceId,
     text: &str,
@@ -31,12 +33,12 @@ pub(crate) fn file(
     docs: Docs,
     refused: Refused,
     findings: &mut Findings,
-    pairs: Pairs<'_, Rule>,
 ) -> File {
     let mut lower = Lower {
         source,
         text,
         compact,
+        base: 0,
         docs,
         refused,
         findings,
@@ -53,24 +55,14 @@ pub(crate) fn file(
     };
     // Where the first declaration begins; file documentation stands before it.
     let mut body = None;
-    for node in pairs.flat_map(Pair::into_inner) {
-        let start = lower.start(&node);
-        match node.as_rule() {
-            Rule::edition => lower.edition(&mut file, node),
-            Rule::package => lower.package(&mut file, node),
-            Rule::import => lower.import(&mut file, node),
-            Rule::item => {
-                body.get_or_insert(start);
-                file.items.push(lower.item(node));
-            }
-            Rule::EOI => {}
-            _ => {
-                body.get_or_insert(start);
-                if let Some(span) = lower.mistake(Context::File, &node) {
-                    file.items.push(Item::Invalid(span));
-                }
-            }
+    while let Some(rest) = lower.rest() {
+        let read = lower.entry(rest, &mut file, &mut body);
+        if read == 0 {
+            let span = lower.span(compact.place(lower.base), text.len());
+            file.items.push(Item::Invalid(span));
+            break;
         }
+        lower.base += read;
     }
     file.docs = lower.docs.of_file(body.unwrap_or(text.len()));
     let Lower { docs, findings, .. } = lower;
@@ -85,6 +77,8 @@ pub(super) struct Lower<'a> {
     text: &'a str,
     /// The text that the grammar has read.
     compact: &'a Compact,
+    /// Where the part of it begins that the grammar has read last; the places of matches count from there.
+    base: usize,
     docs: Docs,
     refused: Refused,
     findings: &'a mut Findings,
@@ -95,15 +89,77 @@ impl<'a> Lower<'a> {
         Span::new(self.source, start, end)
     }
 
+    /// What the grammar has not read yet, without the blanks before it; `None` at the end.
+    fn rest(&mut self) -> Option<&'a str> {
+        let compact = self.compact;
+        let rest = compact.text.get(self.base..)?;
+        let trimmed = rest.trim_start_matches([' ', '\n', '\t', '\r']);
+        self.base += rest.len() - trimmed.len();
+        (!trimmed.is_empty()).then_some(trimmed)
+    }
+
+    /// Reads and lowers the entry that `rest` begins with. Gives its length, or 0 if the reading ends here.
+    fn entry(&mut self, rest: &str, file: &mut File, body: &mut Option<usize>) -> usize {
+        // Once errors are left out, what follows changes nothing of what is told.
+        if self.findings.is_over() {
+            return 0;
+        }
+        let mut read = 0;
+        match Grammar::parse(Rule::entry, rest) {
+            Ok(pairs) => {
+                for node in pairs {
+                    read = node.as_span().end();
+                    self.entry_node(file, body, node);
+                }
+            }
+            Err(error) => self.too_deep(&error.location),
+        }
+        read
+    }
+
+    /// Lowers an entry of the file. `body` is where the first declaration begins.
+    fn entry_node(&mut self, file: &mut File, body: &mut Option<usize>, node: Node<'_>) {
+        let start = self.start(&node);
+        match node.as_rule() {
+            Rule::edition => self.edition(file, node),
+            Rule::package => self.package(file, node),
+            Rule::import => self.import(file, node),
+            Rule::item => {
+                body.get_or_insert(start);
+                file.items.push(self.item(node));
+            }
+            _ => {
+                body.get_or_insert(start);
+                if let Some(span) = self.mistake(Context::File, &node) {
+                    file.items.push(Item::Invalid(span));
+                }
+            }
+        }
+    }
+
+    /// The catch-alls take any text, so only pest's own guard of the stack can end the reading.
+    fn too_deep(&mut self, location: &InputLocation) {
+        let (InputLocation::Pos(at) | InputLocation::Span((at, _))) = *location;
+        let at = self.compact.place(self.base + at);
+        self.findings.push(
+            Diagnostic::error(
+                Code::E0011,
+                self.span(at, at),
+                "the stack is too small to read this text",
+            )
+            .help("run the compiler on a thread with a larger stack"),
+        );
+    }
+
     /// The place of a match.
     fn start(&self, node: &Node<'_>) -> usize {
-        self.compact.place(node.as_span().start())
+        self.compact.place(self.base + node.as_span().start())
     }
 
     /// The end of a match. A match may include a blank after its last token, because an optional part might have
     /// followed.
     fn end_of(&self, node: &Node<'_>) -> usize {
-        let start = node.as_span().start();
+        let start = self.base + node.as_span().start();
         self.compact
             .range(start..start + node.as_str().trim_end().len())
             .end
@@ -167,7 +223,7 @@ impl<'a> Lower<'a> {
     }
 
     fn diagnose(&self, context: Context, node: &Node<'_>) -> Diagnostic {
-        let range = node.as_span().start()..node.as_span().end();
+        let range = self.base + node.as_span().start()..self.base + node.as_span().end();
         diagnose::diagnose(self.source, self.text, self.compact, context, range)
     }
 

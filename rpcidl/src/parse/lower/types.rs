@@ -4,6 +4,7 @@ use super::{Kids, Lower, Node};
 use crate::ast::{Expr, Path, Type, TypeKind};
 use crate::diag::{Code, Diagnostic};
 use crate::parse::grammar::Rule;
+use crate::parse::words::{self, Generic};
 use crate::source::Span;
 
 impl Lower<'_> {
@@ -90,61 +91,147 @@ impl Lower<'_> {
         let close = arguments.clone().into_inner().last();
         let end = close.map_or(path.span.end as usize, |close| self.end_of(&close));
         let span = self.span(start, end);
-        // As the grammar has read them: without comments, and in one line.
-        let inner = arguments.as_str().trim_end().replace('\n', " ");
-        let inner = inner.strip_prefix('<').unwrap_or(&inner);
-        let inner = inner.strip_suffix('>').unwrap_or(inner);
-        let written = self.start(&arguments) + 1..end.saturating_sub(1);
-        let written = self.text.get(written).unwrap_or_default().trim();
-        let error = Self::unexpected_arguments(&path, span, inner.trim(), written);
+        let error = self.unexpected_arguments(&path, span, arguments);
         self.report(span, error);
         Self::invalid_type(span)
     }
 
-    fn unexpected_arguments(path: &Path, span: Span, inner: &str, written: &str) -> Diagnostic {
+    fn unexpected_arguments(&self, path: &Path, span: Span, arguments: Node<'_>) -> Diagnostic {
         let names: Vec<&str> = path
             .segments
             .iter()
             .map(|name| name.text.as_str())
             .collect();
         let name = names.join(".");
+        let arguments: Vec<Argument<'_>> = arguments
+            .into_inner()
+            .filter(|node| node.as_rule() != Rule::close_angle)
+            .map(|node| self.argument(&node))
+            .collect();
         let error = Diagnostic::error(
             Code::E0114,
             span,
             format!("type `{name}` takes no arguments"),
         );
         let last = names.last().copied().unwrap_or_default();
-        match last.to_ascii_lowercase().as_str() {
-            "list" | "arraylist" | "vector" | "sequence" | "array" | "repeated" | "span"
-            | "slice" => error.label("a list has a bound here").help(format!(
-                "write `vec<{}, N>` with the greatest number of elements as `N`",
-                element(inner)
-            )),
-            "option" | "optional" => {
-                error.fix("write `?` after the type", span, format!("{written}?"))
+        let Some(generic) = words::foreign_generic(last) else {
+            // A name of another package is not a slip of one of these.
+            let similar = words::similar_generic(&name);
+            return match similar.filter(|keyword| fit(keyword, &arguments)) {
+                Some(keyword) => error.fix(
+                    format!("did you mean `{keyword}<{}>`?", joined(&arguments)),
+                    path.span,
+                    keyword,
+                ),
+                None => error
+                    .label("arguments are not allowed here")
+                    .help("only `string`, `bytes`, `vec` and `buffer` take arguments"),
+            };
+        };
+        match (generic, arguments.as_slice()) {
+            // The name alone is replaced, so comments between the arguments stay.
+            (Generic::Keyword(keyword), arguments) if fit(keyword, arguments) => error.fix(
+                format!("write `{keyword}<{}>`", joined(arguments)),
+                path.span,
+                keyword,
+            ),
+            (Generic::Keyword("vec"), arguments) => {
+                error.label("a list has a bound here").help(format!(
+                    "write `vec<{}, N>` with the greatest number of elements as `N`",
+                    element(arguments)
+                ))
             }
-            "map" | "hashmap" | "dictionary" | "btreemap" => error
+            (Generic::Keyword("buffer"), _) => {
+                error.help("write `buffer<read>` or `buffer<write>`")
+            }
+            (Generic::Keyword(keyword), _) => error.help(format!(
+                "write `{keyword}<N>` with the greatest number of bytes as `N`"
+            )),
+            // The first suffix is the outermost, so a size cannot just be put after those of an element.
+            (Generic::Array, [element, size])
+                if element.is_type && size.may_be_value && !element.text.ends_with(']') =>
+            {
+                error.fix(
+                    format!("write `{}[{}]`", element.text, size.text),
+                    span,
+                    format!("{}[{}]", element.written, size.written),
+                )
+            }
+            (Generic::Array, arguments) => {
+                let element = Some(element(arguments)).filter(|it| !it.ends_with(']'));
+                let element = element.unwrap_or("T");
+                error.help(format!(
+                    "write `{element}[N]` for exactly `N` elements, or `vec<{element}, N>` for up to `N`"
+                ))
+            }
+            (Generic::Optional, [value]) if value.is_type && !value.text.ends_with('?') => error
+                .fix(
+                    format!("write `{}?`", value.text),
+                    span,
+                    format!("{}?", value.written),
+                ),
+            (Generic::Optional, _) => error.help("write one `?` after the type"),
+            (Generic::Map, _) => error
                 .label("there are no maps")
                 .help("write a `vec` of a struct with a key and a value"),
-            "result" => error
+            (Generic::Result, _) => error
                 .label("results are not generic")
                 .help("write the result type, and the error after `throws`"),
-            "str" | "text" | "fixedstring" | "staticstring" => {
-                error.help(format!("write `string<{}>`", element(inner)))
-            }
-            _ => error
-                .label("arguments are not allowed here")
-                .help("only `string`, `bytes`, `vec` and `buffer` take arguments"),
+        }
+    }
+
+    fn argument(&self, node: &Node<'_>) -> Argument<'_> {
+        let text = node.as_str().trim_end().replace('\n', " ");
+        let is_type = node.as_rule() == Rule::ty;
+        // A constant's name is read as a type.
+        let may_be_value = !is_type
+            || text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+                && !words::is_builtin_type(&text);
+        Argument {
+            text,
+            written: self
+                .text
+                .get(self.node_span(node).range())
+                .unwrap_or_default(),
+            is_type,
+            may_be_value,
         }
     }
 }
 
+/// An argument of a type that takes none.
+struct Argument<'a> {
+    /// As the grammar has read it: without comments, and in one line.
+    text: String,
+    /// As it was written.
+    written: &'a str,
+    /// True if it was read as a type.
+    is_type: bool,
+    /// True if it can be read as a bound or a size.
+    may_be_value: bool,
+}
+
+/// True if a type with that keyword can have these arguments.
+fn fit(keyword: &str, arguments: &[Argument<'_>]) -> bool {
+    match (keyword, arguments) {
+        ("string" | "bytes", [bound]) => bound.may_be_value,
+        ("vec", [element, bound]) => element.is_type && bound.may_be_value,
+        ("buffer", [access]) => matches!(access.text.as_str(), "read" | "write"),
+        _ => false,
+    }
+}
+
+fn joined(arguments: &[Argument<'_>]) -> String {
+    let texts: Vec<&str> = arguments.iter().map(|it| it.text.as_str()).collect();
+    texts.join(", ")
+}
+
 /// The first of the arguments, for a proposal.
-fn element(inner: &str) -> &str {
-    let first = inner.split(',').next().unwrap_or_default().trim();
-    if first.is_empty() || first.contains('<') {
-        "T"
-    } else {
-        first
+fn element<'a>(arguments: &'a [Argument<'_>]) -> &'a str {
+    match arguments.first() {
+        Some(first) if first.is_type && !first.text.contains('<') => &first.text,
+        _ => "T",
     }
 }
