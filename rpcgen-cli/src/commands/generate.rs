@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use rpcidl::Loader as _;
 use rpcidl::build::{
     Backend, FilePlan, FileState, check_available, compare, plan_directory, plan_file, rust_path,
@@ -26,12 +26,12 @@ pub(crate) struct Arguments {
     /// The files to compile; `-` is the standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Emit stubs for this backend instead of those that `@Backends` names; may be given several times
     #[arg(
         long = "backend",
         value_name = "BACKEND",
         value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(["inproc", "shm", "rdma"])
+        help = backend_help(),
+        value_parser = PossibleValuesParser::new(Backend::ALL.map(backend_value))
             .try_map(|name| rpcidl::backend(&name).map_err(|error| error.message)),
     )]
     backends: Vec<Backend>,
@@ -208,6 +208,27 @@ fn compare_all(files: &[FilePlan], console: &Console) -> Result<(), Stop> {
         fine = false;
     }
     if fine { Ok(()) } else { Err(Stop::Findings) }
+}
+
+/// A backend that is not available is taken, since the error then says so, but not proposed.
+fn backend_value(backend: Backend) -> PossibleValue {
+    PossibleValue::new(rpcidl::backend_name(backend)).hide(!emit::available(backend))
+}
+
+fn backend_help() -> String {
+    let help = "Emit stubs for this backend instead of those that `@Backends` names; may be given several times";
+    let missing: Vec<_> = Backend::ALL
+        .into_iter()
+        .filter(|it| !emit::available(*it))
+        .map(rpcidl::backend_name)
+        .collect();
+    if missing.is_empty() {
+        return help.to_owned();
+    }
+    format!(
+        "{help}. Not available in this version: {}",
+        missing.join(", ")
+    )
 }
 
 fn parse_extern(text: &str) -> Result<(String, String), String> {

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod book;
 mod explain;
 mod format;
 mod generate;

@@ -7,11 +7,25 @@ use std::process::Command;
 use crate::{Folder, Run};
 
 /// The checkout that this test belongs to.
-fn checkout() -> PathBuf {
+pub(crate) fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
         .to_owned()
+}
+
+/// Builds and runs a project that `rpcgen new` made, without the net.
+pub(crate) fn run_project(project: &Path, extra: &str) -> Run {
+    // The same versions as in this workspace, so that nothing has to be fetched.
+    let _ = fs::copy(checkout().join("Cargo.lock"), project.join("Cargo.lock"));
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--offline", extra]).current_dir(project);
+    cargo.env(
+        "CARGO_TARGET_DIR",
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
+    );
+    cargo.env_remove("RUSTFLAGS").env_remove("OUT_DIR");
+    Run::of(cargo.output().unwrap()).exits(0)
 }
 
 #[test]
@@ -33,20 +47,7 @@ fn the_project_runs() {
         run.stdout
     );
     let project = folder.path("my-store");
-    // The same versions as in this workspace, so that nothing has to be fetched.
-    let _ = fs::copy(checkout.join("Cargo.lock"), project.join("Cargo.lock"));
-    let cargo = |extra: &str| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["run", "--offline", extra])
-            .current_dir(&project);
-        cargo.env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
-        );
-        cargo.env_remove("RUSTFLAGS").env_remove("OUT_DIR");
-        Run::of(cargo.output().unwrap()).exits(0)
-    };
+    let cargo = |extra: &str| run_project(&project, extra);
     let run = cargo("--quiet");
     assert_eq!(run.stderr, "", "a new project builds without a warning");
     let lines: Vec<&str> = run.stdout.lines().collect();
