@@ -4,6 +4,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+#[cfg(target_os = "linux")]
+use crate::commands::stat;
 use crate::commands::{ast, check, completions, explain, fmt, generate, idl, layout, new};
 
 /// Compile interface definitions to zero-copy Rust.
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     New(new::Arguments),
     /// Print the IDL of the services and messages that a Rust file defines with attributes
     Idl(idl::Arguments),
+    /// Print how a running shared-memory server is: its clients, calls in flight and counters
+    #[cfg(target_os = "linux")]
+    Stat(stat::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }

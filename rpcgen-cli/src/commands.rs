@@ -9,3 +9,5 @@ pub(crate) mod generate;
 pub(crate) mod idl;
 pub(crate) mod layout;
 pub(crate) mod new;
+#[cfg(target_os = "linux")]
+pub(crate) mod stat;

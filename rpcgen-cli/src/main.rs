@@ -48,6 +48,8 @@ fn run(cli: Cli, console: &Console) -> Result<(), Stop> {
         Some(Command::Explain(args)) => commands::explain::run(&args, console),
         Some(Command::New(args)) => commands::new::run(&args, console),
         Some(Command::Idl(args)) => commands::idl::run(&args, console),
+        #[cfg(target_os = "linux")]
+        Some(Command::Stat(args)) => commands::stat::run(&args, console),
         Some(Command::Completions(args)) => commands::completions::run(&args, console),
     }
 }

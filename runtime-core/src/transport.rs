@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 use core::task::Waker;
 
 use crate::config::{ClientConfig, ServerConfig};
+use crate::counters::Counters;
 use crate::error::{AttachError, CallError, EmitError, ReplyError, ServiceError};
 use crate::info::Invalid;
 use crate::server::Audience;
@@ -387,6 +388,17 @@ pub unsafe trait ServerTransport: fmt::Debug {
 
     /// Arranges that `waker` is woken once when something is [`ready`](Self::ready); the last one registered counts.
     fn register(&self, waker: &Waker);
+
+    /// True if somebody outside has asked for the counters. Looked at when [`poll`](Self::poll) has found nothing, which it then says
+    /// even if there is something.
+    fn is_asked(&self) -> bool {
+        false
+    }
+
+    /// Answers those who have asked.
+    fn report(&mut self, counters: &Counters) {
+        let _ = counters;
+    }
 }
 
 /// A client transport that can be reached by name.

@@ -16,6 +16,7 @@
 //! The crate knows neither where the memory lies nor how a sleeping peer is woken: a backend says both with [`Memory`].
 
 mod barrier;
+mod census;
 mod client;
 mod control;
 mod lanes;
@@ -28,6 +29,7 @@ mod word;
 mod model;
 
 pub use barrier::{BarrierScope, prepare_barrier};
+pub use census::in_flight;
 pub use client::ClientEnd;
 pub use control::{Control, Wake};
 pub use lanes::LaneSet;

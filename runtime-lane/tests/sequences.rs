@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use runtime_core::{ClientId, ReplyStatus, SlotShape, Ticket};
 use runtime_lane::{
-    Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, LaneTicket, Memory, ServerLane, Wake,
+    Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, LaneTicket, Memory, ServerLane,
+    Wake, in_flight,
 };
 
 /// Plain memory whose methods split (`S`) or not.
@@ -298,6 +299,8 @@ fn random<const S: bool>(window: usize, seed: u64) {
                     }
                     _ => run.release(),
                 }
+                let unanswered = run.in_flight.len() - run.answered.len();
+                assert_eq!(in_flight(run.client.memory()), unanswered);
             }
         }
         run.drain();

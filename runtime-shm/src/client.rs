@@ -1,35 +1,23 @@
-//! The client's transport, and how it gets in.
+//! The client's transport.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use runtime_core::{
     ArrivedHead, AttachError, ClientConfig, ClientTransport, Completion, Connect, Service,
     SlotShape,
 };
-use runtime_lane::{BarrierScope, ClientEnd, Geometry, Memory, Wake, prepare_barrier};
+use runtime_lane::{ClientEnd, Geometry, Memory, Wake};
 use runtime_os::{Alarm, Pollable, clock};
-use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
-use rustix::net::{SocketAddrUnix, connect};
-use rustix::process::{PidfdFlags, geteuid, pidfd_open};
+use rustix::net::SocketAddrUnix;
 
-use crate::accept::{has_ended, watch_link};
 use crate::address::Address;
-use crate::bell::{Bell, sleep_on};
-use crate::handshake::{Answer, Hello, LEN, MAX_TEXT, Purpose, Terms, Verdict};
-use crate::memory::{self, Link, Parts, Role, Shared, ShmMemory, Sizes};
-use crate::segment::{AttachFault, Writer};
-use crate::socket::{self, system};
+use crate::attach::attach;
+use crate::bell::sleep_on;
+use crate::link::Role;
+use crate::memory::ShmMemory;
 use crate::trust::{SameUser, Trust, shape};
-use crate::watcher::{Watched, unwatch};
-
-/// How long a server may take to answer a client that connects.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A client's end of a lane between processes.
 pub struct Client<S: Service, T: Trust = SameUser> {
@@ -98,188 +86,6 @@ impl<S: Service, T: Trust> Client<S, T> {
         pollable.clear();
         self.register(pollable.waker());
         !self.ready()
-    }
-}
-
-/// Asks the server for a lane.
-fn attach<S: Service, T: Trust>(
-    name: &str,
-    address: &SocketAddrUnix,
-    window: usize,
-) -> Result<ShmMemory<S, T>, AttachError> {
-    let name = || name.to_string();
-    let no_answer = || AttachError::NoAnswer {
-        name: name(),
-        after: PATIENCE,
-    };
-    let foreign = |what: String| AttachError::Foreign { name: name(), what };
-    let socket = socket::new()?;
-    socket::set_patience(&socket, PATIENCE)?;
-    connect(&socket, address).map_err(|error| match error {
-        Errno::CONNREFUSED | Errno::NOENT => AttachError::NotFound { name: name() },
-        Errno::ACCESS | Errno::PERM => AttachError::Denied {
-            name: name(),
-            why: format!("its socket cannot be connected to: {error}"),
-        },
-        Errno::PROTOTYPE => foreign("its socket is of another kind".into()),
-        // The queue of those who wait to be accepted is full.
-        Errno::AGAIN => no_answer(),
-        _ => system(format!("connecting to `{}`", name()), error),
-    })?;
-    let peer = socket_peercred(&socket)
-        .map_err(|error| system(format!("looking at who serves `{}`", name()), error))?;
-    if !T::ISOLATED && peer.uid != geteuid() {
-        return Err(AttachError::Denied {
-            name: name(),
-            why: format!(
-                "its server runs as user {} and this side as {}; `@Shm(isolated)` on its interface allows that",
-                peer.uid.as_raw(),
-                geteuid().as_raw()
-            ),
-        });
-    }
-    let shape = shape::<S, T>();
-    let hello = Hello {
-        purpose: Purpose::Attach,
-        abi: S::ABI_HASH,
-        terms: Terms {
-            isolated: T::ISOLATED,
-            asymmetric: prepare_barrier(BarrierScope::System),
-            window: window as u32,
-            events: 0,
-            shape,
-        },
-    };
-    let mut own = None;
-    if T::ISOLATED {
-        let slots = Geometry {
-            window,
-            events: 0,
-            shape,
-        };
-        own = Some(memory::make_own(slots.request_bytes())?);
-    }
-    let given: Vec<_> = own.iter().map(|(_, fd)| fd.as_fd()).collect();
-    let lost = |error: Errno| match error {
-        Errno::AGAIN => no_answer(),
-        Errno::PIPE | Errno::CONNRESET => AttachError::Refused {
-            name: name(),
-            why: "it ended the connection without an answer".into(),
-        },
-        _ => system(format!("talking to the server of `{}`", name()), error),
-    };
-    socket::send(&socket, &hello.to_bytes(), &given).map_err(lost)?;
-    let mut room = vec![0; LEN + MAX_TEXT];
-    let received = socket::receive(&socket, &mut room).map_err(lost)?;
-    if received.len == 0 {
-        return Err(lost(Errno::PIPE));
-    }
-    let message = room.get(..received.len).unwrap_or(&room);
-    let answer = Answer::from_bytes(message).map_err(|garbled| foreign(garbled.to_string()))?;
-    match answer.verdict {
-        Verdict::Welcome => {}
-        Verdict::AbiMismatch => {
-            return Err(AttachError::AbiMismatch {
-                name: name(),
-                ours: S::ABI_HASH,
-                theirs: answer.abi,
-                difference: runtime_core::first_difference(S::ABI_TEXT, &answer.text),
-            });
-        }
-        Verdict::TooManyClients => {
-            return Err(AttachError::TooManyClients {
-                limit: answer.bells as usize,
-            });
-        }
-        Verdict::Denied => {
-            return Err(AttachError::Denied {
-                name: name(),
-                why: answer.text,
-            });
-        }
-        Verdict::Terms | Verdict::Refused => {
-            return Err(AttachError::Refused {
-                name: name(),
-                why: answer.text,
-            });
-        }
-    }
-    let terms = answer.terms;
-    let geometry = Geometry::new(shape, window, terms.events as usize);
-    let Some(geometry) = geometry.filter(|_| {
-        answer.abi == S::ABI_HASH
-            && (terms.isolated, terms.window as usize, terms.shape) == (T::ISOLATED, window, shape)
-    }) else {
-        return Err(foreign(
-            "it agrees to other terms than were asked for".into(),
-        ));
-    };
-    let refused = |fault: AttachFault| foreign(format!("the memory that it gives: {fault}"));
-    let sizes = Sizes::of::<T>(&geometry);
-    let Ok([first, second]) = <[OwnedFd; 2]>::try_from(received.descriptors) else {
-        return Err(foreign("it gives no memory".into()));
-    };
-    let control = memory::attach(first, sizes.control, Writer::All).map_err(refused)?;
-    let (apart, bell) = match own {
-        Some((requests, _)) => {
-            let responses =
-                memory::attach(second, sizes.responses, Writer::Maker).map_err(refused)?;
-            (Some((requests, responses)), None)
-        }
-        None => {
-            let bells =
-                memory::attach(second, Bell::bytes(answer.bells), Writer::All).map_err(refused)?;
-            (None, Some((Bell::of(bells, answer.bells), answer.bell)))
-        }
-    };
-    let link = Link {
-        // It may be gone already: then the socket says so.
-        process: pidfd_open(peer.pid, PidfdFlags::empty()).ok(),
-        socket,
-        role: Role::Client {
-            bell,
-            waker: AtomicWaker::new(),
-        },
-    };
-    let memory = ShmMemory::new(geometry, Parts { control, apart }, link);
-    let shared = memory.shared();
-    let peer = Arc::new(Peer {
-        shared: Arc::downgrade(shared),
-    });
-    watch_link(shared, peer)?;
-    Ok(memory)
-}
-
-/// The server, as its client watches it.
-struct Peer {
-    /// Gone with the client.
-    shared: Weak<Shared>,
-}
-
-impl Watched for Peer {
-    fn look(&self) -> bool {
-        let Some(shared) = self.shared.upgrade() else {
-            return false;
-        };
-        let link = shared.link();
-        let is_alive = socket::drain(&link.socket) && !has_ended(link.process.as_ref());
-        if !is_alive {
-            shared.control().set_server_gone();
-            shared.wake_client_thread();
-        }
-        if let Role::Client { waker, .. } = &link.role {
-            waker.wake();
-        }
-        is_alive
-    }
-
-    fn stop(&self) {
-        if let Some(shared) = self.shared.upgrade() {
-            unwatch(&shared.link().socket);
-            if let Some(process) = &shared.link().process {
-                unwatch(process);
-            }
-        }
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Hello {
 pub(crate) enum Purpose {
     /// Calls.
     Attach,
+    /// To see how the server is. The layout and the terms do not matter.
+    Stat,
 }
 
 /// What both sides have to agree on.
@@ -60,7 +62,7 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Verdict {
-    /// The descriptors of the shared memory come along.
+    /// The descriptors of the shared memory come along; or the text says how the server is.
     Welcome = 0,
     /// The definitions differ; the text is the server's layout.
     AbiMismatch = 1,
@@ -184,11 +186,21 @@ impl<'a> Fields<&'a [u8]> {
     }
 }
 
+/// As many lines of a text as fit a message.
+pub(crate) fn cut(text: &str) -> &str {
+    let mut text = text;
+    while text.len() > MAX_TEXT {
+        text = text.rsplit_once('\n').map_or("", |(before, _)| before);
+    }
+    text
+}
+
 impl Hello {
     pub(crate) fn to_bytes(self) -> [u8; LEN] {
         let mut fields = Fields::new();
         fields.u32(match self.purpose {
             Purpose::Attach => 1,
+            Purpose::Stat => 2,
         });
         fields.put(&self.abi.0.to_le_bytes());
         fields.terms(&self.terms);
@@ -199,6 +211,7 @@ impl Hello {
         let mut fields = Fields::of(message)?;
         let purpose = match fields.u32() {
             1 => Purpose::Attach,
+            2 => Purpose::Stat,
             _ => return Err(Garbled::Nonsense),
         };
         let hello = Self {
@@ -223,12 +236,7 @@ impl Answer {
         fields.u32(self.bell);
         fields.u32(self.bells);
         let mut bytes = fields.0.to_vec();
-        // A layout that does not fit is cut at the end of a line.
-        let mut text = self.text.as_str();
-        while text.len() > MAX_TEXT {
-            text = text.rsplit_once('\n').map_or("", |(before, _)| before);
-        }
-        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(cut(&self.text).as_bytes());
         bytes
     }
 

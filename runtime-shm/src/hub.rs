@@ -1,5 +1,7 @@
 //! What a server shares with the thread that accepts its clients, and with those who stop it or make clients of it.
 
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,6 +40,10 @@ pub(crate) struct Hub<S: Service, T: Trust> {
 /// What the server has to look at.
 struct Mail<S: Service, T: Trust> {
     connected: Vec<Newcomer<S, T>>,
+    /// Every lane there is, by doorbell, for those who want to know how the server is.
+    lanes: BTreeMap<u32, (ClientId, ShmMemory<S, T>)>,
+    /// Those who want to know what the server has counted.
+    inquiries: Vec<OwnedFd>,
     /// Doorbells that were used and are free again.
     free: Vec<u32>,
     /// The first doorbell that never was used.
@@ -68,6 +74,9 @@ pub(crate) enum NoSeat {
     Closed,
 }
 
+/// Those that may ask at a time for what a server has counted; the others learn the rest.
+const MAX_INQUIRIES: usize = 16;
+
 /// Number of the next server in the process.
 static NEXT_SERVER: AtomicU64 = AtomicU64::new(1);
 
@@ -90,6 +99,8 @@ impl<S: Service, T: Trust> Hub<S, T> {
             pending: AtomicUsize::new(0),
             mail: Mutex::new(Mail {
                 connected: Vec::new(),
+                lanes: BTreeMap::new(),
+                inquiries: Vec::new(),
                 free: Vec::new(),
                 fresh: 0,
                 closed: false,
@@ -131,6 +142,8 @@ impl<S: Service, T: Trust> Hub<S, T> {
         if mail.closed {
             return false;
         }
+        let entry = (newcomer.seat.client, newcomer.memory.clone());
+        mail.lanes.insert(newcomer.seat.bell, entry);
         mail.connected.push(newcomer);
         drop(mail);
         self.ring_all();
@@ -160,12 +173,51 @@ impl<S: Service, T: Trust> Hub<S, T> {
 
     /// Makes room for another client: the lane of one that is gone was removed, or one was not connected after all.
     pub(crate) fn vacate(&self, bell: u32) {
-        self.mail().free.push(bell);
+        let removed = {
+            let mut mail = self.mail();
+            mail.free.push(bell);
+            mail.lanes.remove(&bell)
+        };
+        // Unlocked: with the last handle on it memory is unmapped, and its watching ends.
+        drop(removed);
     }
 
     /// Says that the server is gone: nobody would look at what comes in.
     pub(crate) fn close(&self) {
-        self.mail().closed = true;
+        let (lanes, inquiries) = {
+            let mut mail = self.mail();
+            mail.closed = true;
+            (
+                std::mem::take(&mut mail.lanes),
+                std::mem::take(&mut mail.inquiries),
+            )
+        };
+        // Unlocked, as in `vacate`.
+        drop((lanes, inquiries));
+    }
+
+    /// Shows every lane to `look`.
+    pub(crate) fn census(&self, mut look: impl FnMut(ClientId, &ShmMemory<S, T>)) {
+        for (client, memory) in self.mail().lanes.values() {
+            look(*client, memory);
+        }
+    }
+
+    /// Asks the server for what it has counted.
+    pub(crate) fn inquire(&self, socket: OwnedFd) {
+        {
+            let mut mail = self.mail();
+            if mail.closed || mail.inquiries.len() >= MAX_INQUIRIES {
+                return;
+            }
+            mail.inquiries.push(socket);
+        }
+        self.ring_all();
+    }
+
+    /// Those who have asked.
+    pub(crate) fn inquiries(&self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.mail().inquiries)
     }
 
     /// Makes the server look at a lane.

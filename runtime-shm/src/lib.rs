@@ -17,14 +17,19 @@
 
 mod accept;
 mod address;
+mod admit;
+mod attach;
 mod bell;
 mod client;
+mod dial;
 mod handshake;
 mod hub;
+mod link;
 mod memory;
 mod segment;
 mod server;
 mod socket;
+mod stat;
 mod trust;
 mod watcher;
 
@@ -33,4 +38,5 @@ pub use hub::{Connector, Stopper};
 pub use memory::{ShmMemory, memory_per_connection};
 pub use runtime_os::Pollable;
 pub use server::Server;
+pub use stat::{ClientStat, MethodStat, ServerCounts, Stat, stat};
 pub use trust::{Isolated, SameUser, Trust};

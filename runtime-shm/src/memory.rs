@@ -14,11 +14,11 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
-use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, ServerConfig, Service, SlotShape};
 use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory, Wake};
 
-use crate::bell::{Bell, wake_on};
+use crate::bell::wake_on;
+use crate::link::{Link, Role};
 use crate::segment::{AttachFault, Segment, Writer};
 use crate::socket;
 use crate::trust::{Trust, shape};
@@ -80,28 +80,6 @@ pub(crate) struct Shared {
     /// What the pointers point to.
     _segments: Vec<Segment>,
     _copies: Option<Copies>,
-}
-
-/// The way to the other side, besides the memory.
-pub(crate) struct Link {
-    /// The sign of life of both, and the carrier of messages.
-    pub(crate) socket: OwnedFd,
-    /// The process at the other end, where the kernel gives a hold on it.
-    pub(crate) process: Option<OwnedFd>,
-    pub(crate) role: Role,
-}
-
-/// Which side this is.
-pub(crate) enum Role {
-    /// The client's.
-    Client {
-        /// The doorbells of a server that trusts this side, and which of them is its own.
-        bell: Option<(Bell, u32)>,
-        /// Woken when a message came, or the server died.
-        waker: AtomicWaker,
-    },
-    /// The server's.
-    Server,
 }
 
 // SAFETY: the pointers are to memory that `shared` owns and that is reached only through `Memory`, whose users hand areas over by the

@@ -1,13 +1,14 @@
 //! The server's transport.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 
 use runtime_core::{
-    AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
-    ServerTransport, Service, SlotShape,
+    AttachError, Audience, Bind, ClientId, Counters, EmitError, ReplyError, ReplyStatus,
+    ServerConfig, ServerTransport, Service, SlotShape,
 };
 use runtime_lane::{Geometry, LaneSet, LaneTicket, Memory, ServerLane};
 use runtime_os::{Pollable, clock};
@@ -18,6 +19,7 @@ use crate::address::{Address, Listener};
 use crate::bell::Bell;
 use crate::hub::{Connector, Hub, Newcomer, Stopper};
 use crate::memory::ShmMemory;
+use crate::stat;
 use crate::trust::{SameUser, Trust, shape};
 use crate::watcher::Watch;
 
@@ -36,6 +38,8 @@ pub struct Server<S: Service, T: Trust = SameUser> {
     bells: BTreeMap<ClientId, u32>,
     /// Room for the doorbells that have rung.
     rung: Vec<u32>,
+    /// Those who want to know what was counted.
+    inquiries: Vec<OwnedFd>,
     address: SocketAddrUnix,
     pollable: std::cell::OnceCell<Pollable>,
 }
@@ -114,6 +118,7 @@ impl<S: Service, T: Trust> Server<S, T> {
             seats: Vec::new(),
             bells: BTreeMap::new(),
             rung: Vec::with_capacity(64),
+            inquiries: Vec::new(),
             address,
             pollable: std::cell::OnceCell::new(),
         })
@@ -162,6 +167,7 @@ impl<S: Service, T: Trust> Server<S, T> {
             self.look_at(bell);
         }
         self.rung = rung;
+        self.inquiries.append(&mut self.hub.inquiries());
     }
 
     /// Takes in new lanes.
@@ -239,6 +245,9 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
         // First: with clients that keep the server busy there is no time when nothing else is to be done.
         if self.bell.has_rung() {
             self.answer_bell();
+            if !self.inquiries.is_empty() {
+                return None;
+            }
         }
         self.lanes.poll()
     }
@@ -393,6 +402,16 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
         if self.lanes.announce_sleep() || self.bell.has_rung() {
             self.lanes.end_sleep();
             waker.wake_by_ref();
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        !self.inquiries.is_empty()
+    }
+
+    fn report(&mut self, counters: &Counters) {
+        for socket in self.inquiries.drain(..) {
+            stat::report(&socket, S::METHODS, counters);
         }
     }
 }

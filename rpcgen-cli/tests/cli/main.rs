@@ -15,6 +15,8 @@ mod layout;
 mod messages;
 mod new;
 mod rust;
+#[cfg(target_os = "linux")]
+mod stat;
 mod stdin;
 mod writing;
 

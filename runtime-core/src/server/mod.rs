@@ -87,6 +87,10 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
     pub fn recv(&mut self) -> Result<Option<S::Request<'_, T>>, WaitError> {
         loop {
             let Some(ticket) = self.core.transport.poll() else {
+                if self.core.transport.is_asked() {
+                    self.report();
+                    continue;
+                }
                 if !self.core.transport.finished() {
                     return Ok(None);
                 }
@@ -106,6 +110,13 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
                 return Ok(Some(request));
             }
         }
+    }
+
+    /// Gives out the counters to those who have asked the transport for them.
+    #[cold]
+    fn report(&mut self) {
+        let counters = self.counters();
+        self.core.transport.report(&counters);
     }
 
     /// Answers a request that was put off.

@@ -1,0 +1,250 @@
+//! How a client gets its lane, or is told why not.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Weak};
+
+use runtime_core::{AttachError, Service};
+use runtime_lane::{BarrierScope, Geometry, prepare_barrier};
+
+use crate::accept::Caller;
+use crate::handshake::{Answer, Hello, Terms, Verdict};
+use crate::hub::{Hub, Newcomer, NoSeat, Seat};
+use crate::link::{Link, Role, has_ended, watch_link};
+use crate::memory::{self, Parts, Shared, ShmMemory, Sizes};
+use crate::segment::Writer;
+use crate::socket;
+use crate::trust::{Trust, shape};
+use crate::watcher::{Watched, unwatch};
+
+/// What the server offers to one that asks for `window`.
+fn own_terms<S: Service, T: Trust>(hub: &Hub<S, T>, window: u32) -> Terms {
+    let shape = shape::<S, T>();
+    Terms {
+        isolated: T::ISOLATED,
+        asymmetric: prepare_barrier(BarrierScope::System),
+        window,
+        events: if shape.event_area == 0 {
+            0
+        } else {
+            hub.event_window as u32
+        },
+        shape,
+    }
+}
+
+pub(crate) fn answer<S: Service, T: Trust>(
+    hub: &Hub<S, T>,
+    verdict: Verdict,
+    window: u32,
+    text: String,
+) -> Answer {
+    Answer {
+        verdict,
+        abi: S::ABI_HASH,
+        terms: own_terms(hub, window),
+        bell: 0,
+        bells: hub.max_clients,
+        text,
+    }
+}
+
+/// Tells a client why it gets no lane.
+pub(crate) fn refuse<S: Service, T: Trust>(
+    hub: &Hub<S, T>,
+    socket: &OwnedFd,
+    verdict: Verdict,
+    text: String,
+) {
+    // One that does not listen learns of it by the end of the connection.
+    let _ = socket::send(socket, &answer(hub, verdict, 0, text).to_bytes(), &[]);
+}
+
+/// Gives a client its lane, or tells it why not.
+pub(crate) fn admit<S: Service, T: Trust>(
+    hub: &Arc<Hub<S, T>>,
+    bell: &OwnedFd,
+    caller: Caller,
+    hello: &Hello,
+    descriptors: Vec<OwnedFd>,
+) {
+    let Caller {
+        socket,
+        pid,
+        process,
+        ..
+    } = caller;
+    let wanted = &hello.terms;
+    let refused = |verdict, text| refuse(hub, &socket, verdict, text);
+    if hello.abi != S::ABI_HASH {
+        return refused(Verdict::AbiMismatch, S::ABI_TEXT.into());
+    }
+    let terms = own_terms(hub, wanted.window);
+    let geometry = match agree::<S, T>(&terms, wanted) {
+        Ok(geometry) => geometry,
+        Err(why) => return refused(Verdict::Terms, why),
+    };
+    let seat = match hub.admit() {
+        Ok(seat) => seat,
+        Err(NoSeat::Full) => return refused(Verdict::TooManyClients, String::new()),
+        Err(NoSeat::Closed) => return refused(Verdict::Refused, "it is shutting down".into()),
+    };
+    let asymmetric = terms.asymmetric && wanted.asymmetric;
+    let (parts, given) = match make::<T>(&geometry, asymmetric, descriptors) {
+        Ok(made) => made,
+        Err(why) => {
+            leave(hub, seat);
+            return refused(Verdict::Refused, why);
+        }
+    };
+    let link = Link {
+        socket,
+        pid,
+        process,
+        role: Role::Server,
+    };
+    let memory = ShmMemory::<S, T>::new(geometry, parts, link);
+    let shared = Arc::clone(memory.shared());
+    let peer = Arc::new(Peer {
+        shared: Arc::downgrade(&shared),
+        hub: Arc::clone(hub),
+        bell: seat.bell,
+    });
+    if let Err(error) = watch_link(&shared, peer) {
+        leave(hub, seat);
+        return refuse(
+            hub,
+            &shared.link().socket,
+            Verdict::Refused,
+            error.to_string(),
+        );
+    }
+    // Before it knows that it may call: its calls find a lane.
+    if !hub.introduce(Newcomer { seat, memory }) {
+        leave(hub, seat);
+        return refuse(
+            hub,
+            &shared.link().socket,
+            Verdict::Refused,
+            "it is shutting down".into(),
+        );
+    }
+    let welcome = Answer {
+        bell: seat.bell,
+        terms: Terms {
+            asymmetric,
+            ..terms
+        },
+        ..answer(hub, Verdict::Welcome, wanted.window, String::new())
+    };
+    let mut fds: Vec<_> = given.iter().map(AsFd::as_fd).collect();
+    if !T::ISOLATED {
+        fds.push(bell.as_fd());
+    }
+    if socket::send(&shared.link().socket, &welcome.to_bytes(), &fds).is_err() {
+        // It left meanwhile.
+        shared.control().set_client_gone();
+        hub.ring(seat.bell);
+    }
+}
+
+fn leave<S: Service, T: Trust>(hub: &Hub<S, T>, seat: Seat) {
+    hub.leave();
+    hub.vacate(seat.bell);
+    // It may have been the last that the server waits for.
+    hub.ring_all();
+}
+
+/// The geometry that both sides can live with, or why there is none.
+fn agree<S: Service, T: Trust>(terms: &Terms, wanted: &Terms) -> Result<Geometry, String> {
+    if wanted.isolated != T::ISOLATED {
+        let (here, there) = if T::ISOLATED {
+            ("", "not ")
+        } else {
+            ("not ", "")
+        };
+        return Err(format!(
+            "the server's interface is {here}`@Shm(isolated)` and the client's is {there}; generate both from one definition"
+        ));
+    }
+    if wanted.shape != terms.shape {
+        return Err(format!(
+            "the client's slots are {:?} and the server's {:?}; use one version of rpcidl on both sides",
+            wanted.shape, terms.shape
+        ));
+    }
+    let window = wanted.window as usize;
+    // A stranger could otherwise have a lot of memory allocated.
+    if T::ISOLATED && window > S::TUNING.window {
+        return Err(format!(
+            "the client wants a window of {window}; a server that is `@Shm(isolated)` gives at most the {} of its definition",
+            S::TUNING.window
+        ));
+    }
+    Geometry::new(terms.shape, window, terms.events as usize).ok_or_else(|| {
+        format!(
+            "the client wants a window of {window}: it must be a power of two from 2 to {}",
+            Geometry::MAX_WINDOW
+        )
+    })
+}
+
+/// The memory of a lane, and what the client is to be given of it.
+fn make<T: Trust>(
+    geometry: &Geometry,
+    asymmetric: bool,
+    descriptors: Vec<OwnedFd>,
+) -> Result<(Parts, Vec<OwnedFd>), String> {
+    let text = |error: AttachError| error.to_string();
+    let (control, control_fd) = memory::make_shared::<T>(geometry, asymmetric).map_err(text)?;
+    if !T::ISOLATED {
+        let parts = Parts {
+            control,
+            apart: None,
+        };
+        return Ok((parts, vec![control_fd]));
+    }
+    let sizes = Sizes::of::<T>(geometry);
+    let Ok([requests]) = <[OwnedFd; 1]>::try_from(descriptors) else {
+        return Err("the client has sent no memory for its requests".into());
+    };
+    let requests = memory::attach(requests, sizes.requests, Writer::Maker)
+        .map_err(|fault| format!("the memory of the client's requests is refused: {fault}"))?;
+    let (responses, responses_fd) = memory::make_own(sizes.responses).map_err(text)?;
+    let parts = Parts {
+        control,
+        apart: Some((requests, responses)),
+    };
+    Ok((parts, vec![control_fd, responses_fd]))
+}
+
+/// A client that has a lane.
+struct Peer<S: Service, T: Trust> {
+    /// Gone with the last who uses the memory.
+    shared: Weak<Shared>,
+    hub: Arc<Hub<S, T>>,
+    bell: u32,
+}
+
+impl<S: Service, T: Trust> Watched for Peer<S, T> {
+    fn look(&self) -> bool {
+        let Some(shared) = self.shared.upgrade() else {
+            return false;
+        };
+        let link = shared.link();
+        let is_alive = socket::drain(&link.socket) && !has_ended(link.process.as_ref());
+        if !is_alive {
+            shared.control().set_client_gone();
+        }
+        self.hub.ring(self.bell);
+        is_alive
+    }
+
+    fn stop(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            unwatch(&shared.link().socket);
+            if let Some(process) = &shared.link().process {
+                unwatch(process);
+            }
+        }
+    }
+}

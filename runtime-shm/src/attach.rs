@@ -1,0 +1,143 @@
+//! How a client gets its lane: it asks for one, and checks what it is given.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Weak};
+
+use atomic_waker::AtomicWaker;
+use runtime_core::{AttachError, Service};
+use runtime_lane::{BarrierScope, Geometry, prepare_barrier};
+use rustix::net::SocketAddrUnix;
+use rustix::process::{PidfdFlags, geteuid, pidfd_open};
+
+use crate::bell::Bell;
+use crate::dial::Dialled;
+use crate::handshake::{Hello, Purpose, Terms};
+use crate::link::{Link, Role, has_ended, watch_link};
+use crate::memory::{self, Parts, Shared, ShmMemory, Sizes};
+use crate::segment::{AttachFault, Writer};
+use crate::socket;
+use crate::trust::{Trust, shape};
+use crate::watcher::{Watched, unwatch};
+
+/// Asks the server for a lane.
+pub(crate) fn attach<S: Service, T: Trust>(
+    name: &str,
+    address: &SocketAddrUnix,
+    window: usize,
+) -> Result<ShmMemory<S, T>, AttachError> {
+    let dialled = Dialled::at(name, address)?;
+    let peer = dialled.peer;
+    let name = || name.to_string();
+    let foreign = |what: String| AttachError::Foreign { name: name(), what };
+    if !T::ISOLATED && peer.uid != geteuid() {
+        return Err(AttachError::Denied {
+            name: name(),
+            why: format!(
+                "its server runs as user {} and this side as {}; `@Shm(isolated)` on its interface allows that",
+                peer.uid.as_raw(),
+                geteuid().as_raw()
+            ),
+        });
+    }
+    let shape = shape::<S, T>();
+    let hello = Hello {
+        purpose: Purpose::Attach,
+        abi: S::ABI_HASH,
+        terms: Terms {
+            isolated: T::ISOLATED,
+            asymmetric: prepare_barrier(BarrierScope::System),
+            window: window as u32,
+            events: 0,
+            shape,
+        },
+    };
+    let mut own = None;
+    if T::ISOLATED {
+        let slots = Geometry {
+            window,
+            events: 0,
+            shape,
+        };
+        own = Some(memory::make_own(slots.request_bytes())?);
+    }
+    let given: Vec<_> = own.iter().map(|(_, fd)| fd.as_fd()).collect();
+    let (answer, descriptors) = dialled.ask(&hello, &given, S::ABI_TEXT)?;
+    let terms = answer.terms;
+    let geometry = Geometry::new(shape, window, terms.events as usize);
+    let Some(geometry) = geometry.filter(|_| {
+        answer.abi == S::ABI_HASH
+            && (terms.isolated, terms.window as usize, terms.shape) == (T::ISOLATED, window, shape)
+    }) else {
+        return Err(foreign(
+            "it agrees to other terms than were asked for".into(),
+        ));
+    };
+    let refused = |fault: AttachFault| foreign(format!("the memory that it gives: {fault}"));
+    let sizes = Sizes::of::<T>(&geometry);
+    let Ok([first, second]) = <[OwnedFd; 2]>::try_from(descriptors) else {
+        return Err(foreign("it gives no memory".into()));
+    };
+    let control = memory::attach(first, sizes.control, Writer::All).map_err(refused)?;
+    let (apart, bell) = match own {
+        Some((requests, _)) => {
+            let responses =
+                memory::attach(second, sizes.responses, Writer::Maker).map_err(refused)?;
+            (Some((requests, responses)), None)
+        }
+        None => {
+            let bells =
+                memory::attach(second, Bell::bytes(answer.bells), Writer::All).map_err(refused)?;
+            (None, Some((Bell::of(bells, answer.bells), answer.bell)))
+        }
+    };
+    let link = Link {
+        // It may be gone already: then the socket says so.
+        process: pidfd_open(peer.pid, PidfdFlags::empty()).ok(),
+        pid: peer.pid.as_raw_nonzero().get().unsigned_abs(),
+        socket: dialled.socket,
+        role: Role::Client {
+            bell,
+            waker: AtomicWaker::new(),
+        },
+    };
+    let memory = ShmMemory::new(geometry, Parts { control, apart }, link);
+    let shared = memory.shared();
+    let peer = Arc::new(Peer {
+        shared: Arc::downgrade(shared),
+    });
+    watch_link(shared, peer)?;
+    Ok(memory)
+}
+
+/// The server, as its client watches it.
+struct Peer {
+    /// Gone with the client.
+    shared: Weak<Shared>,
+}
+
+impl Watched for Peer {
+    fn look(&self) -> bool {
+        let Some(shared) = self.shared.upgrade() else {
+            return false;
+        };
+        let link = shared.link();
+        let is_alive = socket::drain(&link.socket) && !has_ended(link.process.as_ref());
+        if !is_alive {
+            shared.control().set_server_gone();
+            shared.wake_client_thread();
+        }
+        if let Role::Client { waker, .. } = &link.role {
+            waker.wake();
+        }
+        is_alive
+    }
+
+    fn stop(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            unwatch(&shared.link().socket);
+            if let Some(process) = &shared.link().process {
+                unwatch(process);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Talking to a server before there is shared memory.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use runtime_core::AttachError;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{SocketAddrUnix, UCred, connect};
+
+use crate::handshake::{Answer, Hello, LEN, MAX_TEXT, Verdict};
+use crate::socket::{self, system};
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection to a server that has said nothing yet.
+pub(crate) struct Dialled<'a> {
+    name: &'a str,
+    pub(crate) socket: OwnedFd,
+    /// Whose server it is.
+    pub(crate) peer: UCred,
+}
+
+impl<'a> Dialled<'a> {
+    /// Connects to the server at a socket's address, which goes by `name`.
+    pub(crate) fn at(name: &'a str, address: &SocketAddrUnix) -> Result<Self, AttachError> {
+        let socket = socket::new()?;
+        socket::set_patience(&socket, PATIENCE)?;
+        connect(&socket, address).map_err(|error| match error {
+            Errno::CONNREFUSED | Errno::NOENT => AttachError::NotFound { name: name.into() },
+            Errno::ACCESS | Errno::PERM => AttachError::Denied {
+                name: name.into(),
+                why: format!("its socket cannot be connected to: {error}"),
+            },
+            Errno::PROTOTYPE => AttachError::Foreign {
+                name: name.into(),
+                what: "its socket is of another kind".into(),
+            },
+            // The queue of those who wait to be accepted is full.
+            Errno::AGAIN => no_answer(name),
+            _ => system(format!("connecting to `{name}`"), error),
+        })?;
+        let peer = socket_peercred(&socket)
+            .map_err(|error| system(format!("looking at who serves `{name}`"), error))?;
+        Ok(Self { name, socket, peer })
+    }
+
+    /// Says what this side wants, and hears the answer, with the descriptors that come along. Every refusal is an error; `abi_text` is the
+    /// layout that this side has.
+    pub(crate) fn ask(
+        &self,
+        hello: &Hello,
+        given: &[BorrowedFd<'_>],
+        abi_text: &str,
+    ) -> Result<(Answer, Vec<OwnedFd>), AttachError> {
+        let name = || self.name.to_string();
+        socket::send(&self.socket, &hello.to_bytes(), given).map_err(|error| self.lost(error))?;
+        let mut room = vec![0; LEN + MAX_TEXT];
+        let received =
+            socket::receive(&self.socket, &mut room).map_err(|error| self.lost(error))?;
+        if received.len == 0 {
+            return Err(self.lost(Errno::PIPE));
+        }
+        let message = room.get(..received.len).unwrap_or(&room);
+        let answer = Answer::from_bytes(message).map_err(|garbled| AttachError::Foreign {
+            name: name(),
+            what: garbled.to_string(),
+        })?;
+        match answer.verdict {
+            Verdict::Welcome => Ok((answer, received.descriptors)),
+            Verdict::AbiMismatch => Err(AttachError::AbiMismatch {
+                name: name(),
+                ours: hello.abi,
+                theirs: answer.abi,
+                difference: runtime_core::first_difference(abi_text, &answer.text),
+            }),
+            Verdict::TooManyClients => Err(AttachError::TooManyClients {
+                limit: answer.bells as usize,
+            }),
+            Verdict::Denied => Err(AttachError::Denied {
+                name: name(),
+                why: answer.text,
+            }),
+            Verdict::Terms | Verdict::Refused => Err(AttachError::Refused {
+                name: name(),
+                why: answer.text,
+            }),
+        }
+    }
+
+    fn lost(&self, error: Errno) -> AttachError {
+        match error {
+            Errno::AGAIN => no_answer(self.name),
+            Errno::PIPE | Errno::CONNRESET => AttachError::Refused {
+                name: self.name.into(),
+                why: "it ended the connection without an answer".into(),
+            },
+            _ => system(format!("talking to the server of `{}`", self.name), error),
+        }
+    }
+}
+
+fn no_answer(name: &str) -> AttachError {
+    AttachError::NoAnswer {
+        name: name.into(),
+        after: PATIENCE,
+    }
+}
