@@ -70,12 +70,10 @@ impl Bell {
 
     /// Makes the server look, at whatever there is.
     pub(crate) fn ring_all(&self) {
-        // Release: what there is to see comes before; pairs with the Acquire in `take`. Swapped, so that a row of rings makes one system
-        // call.
-        if self.attention().swap(1, Ordering::AcqRel) == 0 {
-            // It fails for no address that is mapped.
-            let _ = futex::wake(self.attention(), futex::Flags::empty(), 1);
-        }
+        // Release: what there is to see comes before; pairs with the Acquire in `take`.
+        self.attention().store(1, Ordering::Release);
+        // Also if it was set: who set it may have been stopped or killed before it came to this.
+        wake_on(self.attention());
     }
 
     /// True if somebody has rung.
@@ -87,7 +85,8 @@ impl Bell {
 
     /// Ends the ringing, and calls `look` for every lane that has rung.
     pub(crate) fn take(&self, mut look: impl FnMut(u32)) {
-        // AcqRel: pairs with the Release in `ring_all`. First: a lane that rings from here on has the server look again.
+        // AcqRel: pairs with the Release in `ring_all`. Before the bits are looked at: a lane that rings from here on has the server look
+        // again.
         self.attention().swap(0, Ordering::AcqRel);
         for (at, bits) in self.bits().iter().enumerate() {
             // Relaxed: only a hint that the next line is worth its while.
