@@ -12,7 +12,7 @@ use crate::sync::{Ordering, fence};
 use crate::word::Word;
 
 /// Empty polls after which a lane is no longer polled until its client wakes it.
-const IDLE_POLLS: u32 = 1 << 14;
+const IDLE_POLLS: u32 = if cfg!(loom) { 2 } else { 1 << 14 };
 
 /// A lane in the server's table.
 struct Polled<M: Memory> {
@@ -148,6 +148,8 @@ pub struct LaneSet<M: Memory> {
     vain: usize,
     /// How clients wake the server.
     wake: Cell<Wake>,
+    /// True if all lanes are to be polled again.
+    rouse: Cell<bool>,
 }
 
 impl<M: Memory> Default for LaneSet<M> {
@@ -160,23 +162,30 @@ impl<M: Memory> Default for LaneSet<M> {
             found: None,
             vain: 0,
             wake: Cell::new(Wake::Thread),
+            rouse: Cell::new(false),
         }
     }
 }
 
 impl<M: Memory> LaneSet<M> {
-    /// From now on clients wake the server by messages, those of lanes that sleep already, too.
+    /// From now on clients wake the server by messages. Lanes that sleep are polled again by the next poll: their clients were told
+    /// otherwise, and one of them may be about to wake it in the old way.
     pub fn wake_by_message(&self) {
-        if self.wake.replace(Wake::Message) == Wake::Message {
-            return;
+        if self.wake.replace(Wake::Message) != Wake::Message {
+            self.rouse.set(true);
         }
-        for place in &self.places {
-            if let Place::Asleep(polled) = place {
-                let server = polled.lane.memory().control().server();
-                // A client that has woken it the other way meanwhile is seen by the look that comes after the barrier.
-                server.announce_without_barrier(Wake::Message);
-            }
+    }
+
+    /// Polls again every lane that sleeps, if that was asked for; true if it was.
+    #[cold]
+    fn rouse(&mut self) -> bool {
+        if !self.rouse.take() {
+            return false;
         }
+        for index in 0..self.places.len() {
+            self.wake(index as u32);
+        }
+        true
     }
 
     /// Adds a lane, awake, and returns its number.
@@ -210,7 +219,12 @@ impl<M: Memory> LaneSet<M> {
     #[inline(always)]
     pub fn poll(&mut self) -> Option<LaneTicket<M>> {
         loop {
-            let polled = self.awake.get_mut(self.cursor)?;
+            let Some(polled) = self.awake.get_mut(self.cursor) else {
+                if self.rouse() {
+                    continue;
+                }
+                return None;
+            };
             if let Some(ticket) = polled.poll() {
                 self.advance();
                 return Some(ticket);
@@ -224,6 +238,9 @@ impl<M: Memory> LaneSet<M> {
 
     /// Goes on from a lane that has no request to the next one that has; false if there is none.
     fn find_other(&mut self) -> bool {
+        if self.rouse.get() {
+            self.rouse();
+        }
         // The request that was found is still to come, so it was gone again when it was to be taken. An honest client takes none back; with
         // one that does, the others get their turn, and the poll ends. It is noticed here and not in `poll`, which would keep count of it
         // in every call.
@@ -344,9 +361,9 @@ impl<M: Memory> LaneSet<M> {
         }
     }
 
-    /// True if a lane that is awake has a request.
+    /// True if a lane that is awake has a request, or may be found to have one.
     pub fn any_ready(&self) -> bool {
-        self.awake.iter().any(|polled| polled.is_ready())
+        self.rouse.get() || self.awake.iter().any(|polled| polled.is_ready())
     }
 
     /// The lane of that number.

@@ -12,7 +12,7 @@ use loom::sync::Notify;
 use loom::thread;
 use runtime_core::{ClientId, ReplyStatus, SlotShape, Ticket};
 
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::{Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane, Wake};
 
 /// Words that loom watches, and a cell a body: taking its end counts as an access to it, so an access that no word orders
@@ -27,6 +27,10 @@ struct Shared {
     control: Control,
     server: Notify,
     client: Notify,
+    /// Set by whatever wakes the server.
+    rung: AtomicU32,
+    /// Wakes by a message alone.
+    message: Notify,
 }
 
 // SAFETY: the cells are the areas' bodies, which the two sides hand over by the words; that they do is what loom checks.
@@ -56,6 +60,8 @@ impl Watched {
             control: Control::new(false),
             server: Notify::new(),
             client: Notify::new(),
+            rung: AtomicU32::new(0),
+            message: Notify::new(),
         }))
     }
 
@@ -91,8 +97,13 @@ unsafe impl Memory for Watched {
         &self.0.control
     }
 
-    fn wake_server(&self, _: Wake) {
+    fn wake_server(&self, wake: Wake) {
+        // Release: pairs with the Acquire in the models that look at it.
+        self.0.rung.store(1, Ordering::Release);
         self.0.server.notify();
+        if wake == Wake::Message {
+            self.0.message.notify();
+        }
     }
 
     fn wake_client(&self, _: Wake) {
@@ -254,6 +265,53 @@ fn a_sleeping_server_is_woken() {
         });
         send(&mut client, 1, true);
         server.join().expect("the server ends");
+    });
+}
+
+/// A lane sleeps, to be woken in the one way, and then the server waits for the other way alone.
+#[test]
+fn a_server_that_comes_to_wait_for_messages_is_woken() {
+    model(|| {
+        let (mut client, mut lanes, memory) = ends();
+        let (other_client, _, other) = ends();
+        // SAFETY: fresh memory, and the only end that is used.
+        lanes.add(unsafe { ServerLane::new(other, ClientId(2)) });
+        for _ in 0..4 {
+            assert!(lanes.poll().is_none());
+        }
+        let is_asleep = memory.control().server().wake().is_some();
+        assert!(is_asleep, "the first lane has become idle");
+        memory
+            .control()
+            .server()
+            .announce_without_barrier(Wake::Thread);
+        let server = thread::spawn(move || {
+            loop {
+                // Acquire: pairs with the Release in `wake_server`.
+                if memory.0.rung.swap(0, Ordering::AcqRel) != 0 {
+                    lanes.wake(0);
+                }
+                if let Some(ticket) = lanes.poll() {
+                    // SAFETY: the set is not changed while the ticket is in use.
+                    let lane = unsafe { ticket.lane() };
+                    // SAFETY: the ticket is of this lane and unanswered.
+                    unsafe { lane.reply(ticket, true, ReplyStatus::Ok, 0) }
+                        .expect("the client lives");
+                    return lanes;
+                }
+                lanes.wake_by_message();
+                // Acquire: as above.
+                let has_rung = |memory: &Watched| memory.0.rung.load(Ordering::Acquire) != 0;
+                // A lost wake-up is a deadlock here, which loom reports.
+                if !lanes.announce_sleep() && !has_rung(&memory) {
+                    memory.0.message.wait();
+                }
+                lanes.end_sleep();
+            }
+        });
+        send(&mut client, 1, true);
+        server.join().expect("the server ends");
+        drop(other_client);
     });
 }
 
