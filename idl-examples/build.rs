@@ -3,7 +3,8 @@
 use rpcidl::build::{Backend, Config};
 
 fn main() -> std::io::Result<()> {
-    Config::new().backend(Backend::Inproc).compile(&[
+    let config = Config::new().backend(Backend::Inproc).backend(Backend::Shm);
+    config.compile(&[
         "idl/allreduce.idl",
         "idl/dfs.idl",
         "idl/hello.idl",

@@ -4,6 +4,7 @@
 
 mod executor;
 mod laps;
+mod sides;
 
 /// What `build.rs` made of the schemas.
 mod generated {
@@ -18,6 +19,7 @@ pub use generated::{
     examples_sensors as sensors,
 };
 pub use laps::Laps;
+pub use sides::{Sides, serve_until_input_ends};
 
 /// Whatever goes wrong in an example, on any of its threads.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

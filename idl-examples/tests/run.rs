@@ -1,6 +1,8 @@
 //! Runs every example as its readers do, and looks at how it ends and at what it prints.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,48 +22,127 @@ fn finish(mut child: Child) -> Output {
     panic!("it did not end; so far it printed: {output:?}");
 }
 
-/// Runs a program and looks for a line that begins like this, and for one that says how fast it was.
-fn run(program: &str, line: &str) {
-    let child = Command::new(program)
+/// A program whose output is captured. It ends with its input, if it is a server, and by itself, if it is not.
+fn start(program: &str, arguments: &[&str]) -> Child {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the example was built");
+        .expect("the example was built")
+}
+
+/// What a program printed that ended well.
+fn printed(child: Child) -> String {
     let output = finish(child);
-    let printed = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{program} failed: {errors}\n{printed}"
-    );
-    assert!(
-        printed.lines().any(|found| found.starts_with(line)),
-        "no line begins with `{line}` in: {printed}"
-    );
-    assert!(printed.contains("ns a call"), "no time in: {printed}");
+    assert!(output.status.success(), "it failed: {errors}\n{printed}");
     assert_eq!(errors, "", "nothing is wrong, so nothing is said of it");
+    printed
+}
+
+/// Looks for a line that begins like this, and for one that says how fast it was: so many of each.
+fn check(printed: &str, line: &str, times: usize) {
+    let found = printed.lines().filter(|found| found.starts_with(line));
+    assert_eq!(
+        found.count(),
+        times,
+        "lines that begin with `{line}` in: {printed}"
+    );
+    let found = printed.lines().filter(|found| found.contains("ns a call"));
+    assert_eq!(found.count(), times, "times in: {printed}");
+}
+
+/// Runs an example as its readers do.
+fn run(program: &str, line: &str) {
+    check(&printed(start(program, &[])), line, 1);
+}
+
+/// Runs an example that has both forms as its readers do: on threads, then as two processes.
+fn run_both(program: &str, line: &str) {
+    let printed = printed(start(program, &[]));
+    check(&printed, line, 2);
+    assert!(printed.contains(", on threads of one process:\n"));
+    assert!(printed.contains(", as two processes over shared memory: server "));
+}
+
+/// Runs both sides as processes that know only a name of each other; a client comes too early, and a second server too late.
+fn run_apart(program: &str, line: &str) {
+    let stem = program.rsplit('/').next().expect("a program has a name");
+    let name = format!("examples.{stem}.test.{}", std::process::id());
+    let side = |role| {
+        start(
+            program,
+            &["--backend", "shm", "--role", role, "--name", &name],
+        )
+    };
+
+    let early = finish(side("client"));
+    assert!(!early.status.success());
+    let errors = String::from_utf8_lossy(&early.stderr);
+    let expected = format!("{stem}: nobody serves `{name}`; start its server first\n");
+    assert_eq!(errors, expected);
+
+    let mut server = side("server");
+    let output = server.stdout.take().expect("it was captured");
+    let (sender, said) = channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(output).read_line(&mut line);
+        let _ = sender.send(read.map(|_| line));
+    });
+    let ready = said.recv_timeout(WATCHDOG).expect("it says something");
+    let ready = ready.expect("what it says is text");
+    assert_eq!(ready, format!("serving `{name}`\n"));
+    check(&printed(side("client")), line, 1);
+
+    let second = finish(side("server"));
+    let errors = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        !second.status.success() && errors.contains("is served already"),
+        "{errors}"
+    );
+
+    // The end of its input is the end of the server.
+    drop(server.stdin.take());
+    printed(server);
 }
 
 macro_rules! examples {
-    ($($name:ident: $line:literal;)*) => {$(
+    ($($run:ident $name:ident: $line:literal;)*) => {$(
         #[test]
         fn $name() {
-            run(env!(concat!("CARGO_BIN_EXE_", stringify!($name))), $line);
+            $run(env!(concat!("CARGO_BIN_EXE_", stringify!($name))), $line);
         }
     )*};
 }
 
 examples! {
-    allreduce: "allreduce: 4 workers agree after 50 steps on ";
-    dfs: "dfs: 9 requests for names, a file of 98304 bytes in 24 chunks";
-    hello: "hello: the server answered \"hello, world!\"";
-    hotel: "hotel: 7 offers, the best is Hotel 6 for 5200 cents";
-    image: "image: 16 tiles of 12288 bytes brightened in place";
-    kv: "kv: 100 records put, 36 evicted, 32 even and 32 odd ones left";
-    lock: "lock: 403 leases, 1 too late, 2 abandoned; nobody was overtaken";
-    orderbook: "orderbook: 20000 actions, 5703 reports, now 1001 bid and 1002 asked";
-    resolver: "resolver: 20 hosts, each found although every third request got lost";
-    sensors: "sensors: the slow one was told of ";
+    run_both allreduce: "allreduce: 4 workers agree after 50 steps on ";
+    run dfs: "dfs: 9 requests for names, a file of 98304 bytes in 24 chunks";
+    run_both hello: "hello: the server answered \"hello, world!\"";
+    run hotel: "hotel: 7 offers, the best is Hotel 6 for 5200 cents";
+    run_both image: "image: 16 tiles of 12288 bytes brightened in place";
+    run_both kv: "kv: 100 records put, 36 evicted, 32 even and 32 odd ones left";
+    run lock: "lock: 403 leases, 1 too late, 2 abandoned; nobody was overtaken";
+    run_both orderbook: "orderbook: 20000 actions, 5703 reports, now 1001 bid and 1002 asked";
+    run_both resolver: "resolver: 20 hosts, each found although every third request got lost";
+    run sensors: "sensors: the slow one was told of ";
+}
+
+mod apart {
+    use super::run_apart;
+
+    examples! {
+        run_apart allreduce: "allreduce: 4 workers agree after 50 steps on ";
+        run_apart hello: "hello: the server answered \"hello, world!\"";
+        run_apart image: "image: 16 tiles of 12288 bytes brightened in place";
+        run_apart kv: "kv: 100 records put, 36 evicted, 32 even and 32 odd ones left";
+        run_apart orderbook: "orderbook: 20000 actions, 5703 reports, now 1001 bid and 1002 asked";
+        run_apart resolver: "resolver: 20 hosts, each found although every third request got lost";
+    }
 }
 
 /// Every schema has a program, and a test above.
@@ -75,7 +156,7 @@ fn every_schema_is_run() {
             .and_then(|name| name.to_str())
             .expect("names are ASCII");
         if name != "common" {
-            let tested = include_str!("run.rs").contains(&format!("\n    {name}: \""));
+            let tested = include_str!("run.rs").contains(&format!(" {name}: \""));
             assert!(tested, "`{name}.idl` has no program that is tested");
         }
     }

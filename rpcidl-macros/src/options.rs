@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rpcidl::build::rust_path;
+use rpcidl::build::{check_available, rust_path};
 use rpcidl::diag::{Code, Diagnostic};
 use rpcidl::emit;
 use rpcidl::source::{SourceId, SourceMap, Span};
@@ -203,20 +203,15 @@ impl Reader {
 
     fn backend(&mut self, text: &LitStr) {
         let place = self.place(text);
-        match rpcidl::backend(&text.value()) {
-            Ok(backend) if emit::available(backend) => {
+        let backend = rpcidl::backend(&text.value()).and_then(|backend| {
+            check_available(&[backend])?;
+            Ok(backend)
+        });
+        match backend {
+            Ok(backend) => {
                 if !self.options.emit.backends.contains(&backend) {
                     self.options.emit.backends.push(backend);
                 }
-            }
-            Ok(_) => {
-                let message = format!(
-                    "backend `{}` is not available in this version",
-                    text.value()
-                );
-                let error = Diagnostic::error(Code::E0804, place, message);
-                self.errors
-                    .push(error.help("write `inproc`, or leave the backend out"));
             }
             Err(error) => {
                 let mut at = Diagnostic::error(error.code, place, error.message);

@@ -25,6 +25,14 @@ mod apart {
     );
 }
 
+mod memory {
+    rpcidl_macros::include_idl!(
+        "tests/idl/shop.idl",
+        backend = "shm",
+        include = ["tests/idl"]
+    );
+}
+
 struct Counter(u32);
 
 impl shop::shop::Handler for Counter {
@@ -45,6 +53,38 @@ fn an_included_service_runs() {
     assert_eq!(client.blocking().add(&item), Ok(3));
     drop(client);
     serving.join().unwrap();
+}
+
+impl memory::shop::Handler for Counter {
+    fn add(&mut self, item: &memory::Item) -> u32 {
+        self.0 += item.count;
+        self.0
+    }
+}
+
+#[test]
+fn another_backend_is_another_word() {
+    let name = format!("rpcidl-macros.{}", std::process::id());
+    let mut server = memory::shop::Server::bind(&name).unwrap();
+    let stopper = server.transport().stopper();
+    let serving = std::thread::spawn(move || server.serve(&mut Counter(1)));
+    let mut client = memory::shop::Client::<()>::connect(&name).unwrap();
+    let item = memory::Item {
+        count: 2,
+        ..Default::default()
+    };
+    assert_eq!(client.blocking().add(&item), Ok(3));
+    stopper.stop();
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_definition_may_name_several_backends() {
+    let (_client, server) = shop::shop::shm::pair::<()>().unwrap();
+    assert_eq!(server.clients().len(), 1);
+    let first: fn(shop::shop::Server) -> shop::shop::inproc::Server = |server| server;
+    let (_client, server) = shop::shop::pair::<()>().unwrap();
+    assert_eq!(first(server).clients().len(), 1);
 }
 
 #[test]

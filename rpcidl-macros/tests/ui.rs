@@ -17,6 +17,11 @@ fn is_the_compiler_of_the_texts() -> bool {
 }
 
 #[test]
+fn every_backend_that_is_available_can_be_asked_for() {
+    trybuild::TestCases::new().pass("tests/pass/*.rs");
+}
+
+#[test]
 fn errors_are_on_the_token() {
     if is_the_compiler_of_the_texts() {
         trybuild::TestCases::new().compile_fail("tests/ui/*.rs");

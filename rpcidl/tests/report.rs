@@ -43,11 +43,31 @@ fn slots_follow_from_the_sizes() {
     );
     assert_eq!(
         (store.inproc_bytes(), store.shm_bytes()),
-        (33 * 320 + 32 * 64, 33 * 320 + 32 * 64)
+        (33 * 320 + 32 * 64, 4 * 4096)
     );
     let small = lane(&model.interfaces[1]);
     assert_eq!((small.request, small.response), (64, 0));
-    assert_eq!((small.inproc_bytes(), small.shm_bytes()), (5 * 64, 9 * 256));
+    assert_eq!(
+        (small.inproc_bytes(), small.shm_slot(), small.shm_bytes()),
+        (5 * 64, 256, 4096)
+    );
+}
+
+#[test]
+fn isolated_sides_have_slots_and_pages_of_their_own() {
+    let model = model(
+        "package a; @Shm(isolated) interface I { u8 f(in u8 a); void edit(inout u8[100] data); event void e(in u8 a); }",
+    );
+    let lane = lane(&model.interfaces[0]);
+    assert_eq!((lane.request, lane.response), (192, 0));
+    assert_eq!((lane.shm_request, lane.shm_response), (192, 192));
+    // The control block, the requests, the responses with the events.
+    let segments = [512, 33 * 192, 33 * 192 + 32 * 64_u64];
+    let pages: u64 = segments.iter().map(|bytes| bytes.div_ceil(4096)).sum();
+    assert_eq!(lane.shm_bytes(), pages * 4096);
+    let text = report::text(&model, 100);
+    let line = "    shm     window 32: isolated, 512 + 33 x 384 + 32 x 64 for events, in pages = 24576 bytes";
+    assert!(text.contains(line), "{text}");
 }
 
 #[test]

@@ -218,6 +218,19 @@ impl SlotShape {
         }
     }
 
+    /// The same with slots of at least so many bytes, whole lines; what is added is at the end of a slot.
+    #[must_use]
+    pub const fn at_least(mut self, slot: usize) -> Self {
+        let slot = slot.next_multiple_of(Self::LINE);
+        let added = slot.saturating_sub(self.request_area + self.response_area);
+        if self.response_area == 0 {
+            self.request_area += added;
+        } else {
+            self.response_area += added;
+        }
+        self
+    }
+
     /// Bytes of the areas of so many slots and events.
     pub const fn memory(&self, slots: usize, event_window: usize) -> usize {
         slots * (self.request_area + self.response_area) + event_window * self.event_area
@@ -299,8 +312,12 @@ pub(crate) const fn assert_event<M: Method>() {
 /// What the annotations of an interface say; none of it is part of the ABI.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
-    /// In-flight window.
+    /// In-flight window between threads.
     pub window: usize,
+    /// In-flight window through shared memory.
+    pub shm_window: usize,
+    /// Bytes of a slot of shared memory at the least.
+    pub shm_slot: usize,
     /// How long to spin before sleeping, if the definition says.
     pub spin: Option<Duration>,
 }
@@ -309,6 +326,8 @@ impl Tuning {
     /// Without annotations.
     pub const DEFAULT: Self = Self {
         window: 32,
+        shm_window: 32,
+        shm_slot: 0,
         spin: None,
     };
 }

@@ -174,10 +174,10 @@ fn agree<S: Service, T: Trust>(terms: &Terms, wanted: &Terms) -> Result<Geometry
     }
     let window = wanted.window as usize;
     // A stranger could otherwise have a lot of memory allocated.
-    if T::ISOLATED && window > S::TUNING.window {
+    if T::ISOLATED && window > S::TUNING.shm_window {
         return Err(format!(
             "the client wants a window of {window}; a server that is `@Shm(isolated)` gives at most the {} of its definition",
-            S::TUNING.window
+            S::TUNING.shm_window
         ));
     }
     Geometry::new(terms.shape, window, terms.events as usize).ok_or_else(|| {

@@ -33,7 +33,7 @@ impl<S: Service, T: Trust> Client<S, T> {
         address: &SocketAddrUnix,
         config: &ClientConfig,
     ) -> Result<Self, AttachError> {
-        let window = config.window.unwrap_or(S::TUNING.window);
+        let window = config.window.unwrap_or(S::TUNING.shm_window);
         if Geometry::new(shape::<S, T>(), window, 0).is_none() {
             return Err(AttachError::Config {
                 what: format!(

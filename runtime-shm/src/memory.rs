@@ -36,7 +36,7 @@ const PAGE: usize = 4096;
 /// Bytes of shared memory that one client of a service takes, with the window of the definition and the default event window.
 pub const fn memory_per_connection<S: Service, T: Trust>() -> usize {
     let geometry = Geometry {
-        window: S::TUNING.window,
+        window: S::TUNING.shm_window,
         events: if shape::<S, T>().event_area == 0 {
             0
         } else {

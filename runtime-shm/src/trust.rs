@@ -32,9 +32,10 @@ mod sealed {
 
 /// The slots of a service under this trust.
 pub(crate) const fn shape<S: Service, T: Trust>() -> SlotShape {
-    if T::ISOLATED {
+    let shape = if T::ISOLATED {
         SlotShape::split_of_service::<S>()
     } else {
         SlotShape::of_service::<S>()
-    }
+    };
+    shape.at_least(S::TUNING.shm_slot)
 }

@@ -1,20 +1,21 @@
 //! Four workers that add up their vectors at every step, as data-parallel training does.
 
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use idl_examples::allreduce::group::{
-    AllReduceResponse, Client, JoinResponse, Request, Server, Service, method,
+    self, AllReduceResponse, ClientOver, JoinResponse, Request, ServerOver, method,
 };
 use idl_examples::allreduce::{GroupError, Operation, PIECE, Piece};
-use idl_examples::{Failure, Laps, join};
-use runtime_core::{CallError, ClientConfig, ServerConfig, Token};
+use idl_examples::{Failure, Laps, Sides, join, serve_until_input_ends};
+use runtime_core::{
+    CallError, ClientConfig, ClientTransport, ServerConfig, ServerTransport, Token,
+};
 
 const WORKERS: u32 = 4;
 const PIECES: u32 = 4;
 const STEPS: u32 = 50;
-
-type Waiting<M> = Token<M, runtime_inproc::Server<Service>>;
 
 /// Adds up, or finds the greatest, in the order of ranks: floating point sums depend on the order, and every worker must
 /// get the same bits in every run.
@@ -33,10 +34,10 @@ fn reduce<'a>(operation: Operation, mut pieces: impl Iterator<Item = &'a Piece>)
 }
 
 /// Holds each call until all workers have made theirs.
-fn serve(mut server: Server) -> Result<(), Failure> {
+fn serve<T: ServerTransport>(mut server: ServerOver<T>) -> Result<(), Failure> {
     let (mut joined, mut step) = (0, 0);
-    let mut at_barrier: Vec<Waiting<method::Barrier>> = Vec::new();
-    let mut reducing: Vec<Waiting<method::AllReduce>> = Vec::new();
+    let mut at_barrier: Vec<Token<method::Barrier, T>> = Vec::new();
+    let mut reducing: Vec<Token<method::AllReduce, T>> = Vec::new();
     while server.wait(Duration::MAX).is_ok() {
         loop {
             // A worker that is gone is found by the others' deadlines. The request has to be out of the way before the
@@ -82,7 +83,7 @@ fn gradient(rank: u32, step: u32) -> Piece {
     std::array::from_fn(|at| ((at as u32 * 7 + rank * 13 + step) % 100) as f32)
 }
 
-fn work(mut client: Client) -> Result<(Laps, f32), Failure> {
+fn work<T: ClientTransport>(mut client: ClientOver<T>) -> Result<(Laps, f32), Failure> {
     let joined = client.blocking().join()?;
     assert_eq!(joined.workers, WORKERS);
     let rank = joined.result;
@@ -118,28 +119,17 @@ fn work(mut client: Client) -> Result<(Laps, f32), Failure> {
     Ok((laps, total))
 }
 
-fn main() -> Result<(), Failure> {
-    let config = ServerConfig {
-        max_clients: WORKERS as usize,
-        ..ServerConfig::default()
-    };
-    let server = Server::over(runtime_inproc::Server::new(&config)?, &config);
-    let connector = server.transport().connector();
-    let mut workers = Vec::new();
-    for _ in 0..WORKERS {
-        let config = ClientConfig::default();
-        let client = Client::over(connector.connect(&config)?, &config);
-        workers.push(thread::spawn(move || work(client)));
-    }
-    // Without it no further client can come, so the server ends with the last of these.
-    drop(connector);
-    let server = thread::spawn(move || serve(server));
-
+/// All workers, each with a client of its own.
+fn call<T>(clients: Vec<ClientOver<T>>) -> Result<(), Failure>
+where
+    T: ClientTransport + Send + 'static,
+{
+    let spawn = |client| thread::spawn(move || work(client));
+    let workers: Vec<_> = clients.into_iter().map(spawn).collect();
     let mut results = Vec::new();
     for worker in workers {
         results.push(join(worker)?);
     }
-    join(server)?;
     let (laps, total) = &results[0];
     assert!(
         results.iter().all(|(_, other)| other == total),
@@ -148,4 +138,50 @@ fn main() -> Result<(), Failure> {
     println!("allreduce: {WORKERS} workers agree after {STEPS} steps on {total}");
     println!("allreduce: {PIECE} numbers reduced over {WORKERS} workers, {laps}");
     Ok(())
+}
+
+fn config() -> ServerConfig {
+    ServerConfig {
+        max_clients: WORKERS as usize,
+        ..ServerConfig::default()
+    }
+}
+
+/// Over the in-process backend: without the connector no further client can come, so the server ends with the last of these.
+fn threads() -> Result<(), Failure> {
+    let server = group::inproc::Server::over(runtime_inproc::Server::new(&config())?, &config());
+    let connector = server.transport().connector();
+    let thread = thread::spawn(move || serve(server));
+    let connect = |_| -> Result<group::inproc::Client, Failure> {
+        let config = ClientConfig::default();
+        Ok(ClientOver::over(connector.connect(&config)?, &config))
+    };
+    let clients = (0..WORKERS).map(connect).collect::<Result<_, _>>()?;
+    drop(connector);
+    call(clients)?;
+    join(thread)
+}
+
+/// Over shared memory: a process that serves a name until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let server = group::shm::Server::bind_with(name, &config())?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(name, move || stopper.stop());
+    serve(server)
+}
+
+/// And another one with all the workers.
+fn client(name: &str) -> Result<(), Failure> {
+    let connect = |_| group::shm::Client::connect(name);
+    call((0..WORKERS).map(connect).collect::<Result<_, _>>()?)
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "allreduce",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

@@ -1,10 +1,11 @@
-//! Two methods, a server on a thread, a client that waits for each answer.
+//! Two methods, a server, and a client that waits for each answer: on two threads, and as two processes.
 
+use std::process::ExitCode;
 use std::thread;
 
-use idl_examples::hello::hello::{self, Client, Handler, Server};
-use idl_examples::{Failure, Laps};
-use runtime_core::Str;
+use idl_examples::hello::hello::{self, ClientOver, Handler};
+use idl_examples::{Failure, Laps, Sides, serve_until_input_ends};
+use runtime_core::{ClientTransport, Str};
 
 /// The server's side: one method for each of the interface.
 struct Greeter;
@@ -20,10 +21,8 @@ impl Handler for Greeter {
     }
 }
 
-fn main() -> Result<(), Failure> {
-    let (mut client, mut server): (Client, Server) = hello::pair()?;
-    let thread = thread::spawn(move || server.serve(&mut Greeter));
-
+/// The client's side, over any transport.
+fn call<T: ClientTransport>(mut client: ClientOver<T>) -> Result<(), Failure> {
     let greeting = client.blocking().greet(&"world".try_into()?)?;
     assert_eq!(greeting, "hello, world!");
 
@@ -35,12 +34,39 @@ fn main() -> Result<(), Failure> {
         let sum = laps.time(|| client.blocking().add(number, 1))?;
         assert_eq!(sum, number + 1);
     }
-
-    // The server ends with its last client.
-    drop(client);
-    thread.join().map_err(|_| "the server panicked")?;
-
     println!("hello: the server answered {greeting:?}");
     println!("hello: 5000 additions, {laps}");
     Ok(())
+}
+
+/// Over the in-process backend: the server on a thread, which ends with its last client.
+fn threads() -> Result<(), Failure> {
+    let (client, mut server) = hello::inproc::pair()?;
+    let thread = thread::spawn(move || server.serve(&mut Greeter));
+    call(client)?;
+    Ok(thread.join().map_err(|_| "the server panicked")?)
+}
+
+/// Over shared memory: a process that serves a name until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let mut server = hello::shm::Server::bind(name)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(name, move || stopper.stop());
+    server.serve(&mut Greeter);
+    Ok(())
+}
+
+/// And another one that knows the name.
+fn client(name: &str) -> Result<(), Failure> {
+    call(hello::shm::Client::connect(name)?)
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "hello",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

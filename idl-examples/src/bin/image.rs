@@ -1,11 +1,13 @@
 //! Filters that edit a tile in the very memory in which it arrived: `inout` is one slot for both directions.
 
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use idl_examples::image::filter::{self, Client, Handler, Reply, Server, method};
+use idl_examples::image::filter::{self, ClientOver, Handler, Reply, ServerOver, method};
 use idl_examples::image::{Histogram, SIDE, TILE_BYTES, Tile};
-use idl_examples::{Failure, Laps};
+use idl_examples::{Failure, Laps, Sides, join, serve_until_input_ends};
+use runtime_core::{ClientTransport, ServerTransport};
 
 const TILES: usize = 16;
 
@@ -59,11 +61,13 @@ fn tile(number: usize) -> Tile {
     tile
 }
 
-fn main() -> Result<(), Failure> {
-    // What a call carries and gets back with its reply: here, the number of the tile.
-    let (mut client, mut server): (Client<usize>, Server) = filter::pair()?;
-    let thread = thread::spawn(move || server.serve(&mut Filters));
+fn serve<T: ServerTransport>(mut server: ServerOver<T>) -> Result<(), Failure> {
+    server.serve(&mut Filters);
+    Ok(())
+}
 
+/// The client, over any transport. What a call carries and gets back with its reply is, here, the number of the tile.
+fn call<T: ClientTransport>(mut client: ClientOver<T, usize>) -> Result<(), Failure> {
     // Every tile is in flight at once, each built where it travels from.
     for number in 0..TILES {
         let mut loan = client.loan::<method::Brighten>()?;
@@ -107,11 +111,40 @@ fn main() -> Result<(), Failure> {
     let dark = client.blocking().histogram_(&Tile::default())?;
     assert_eq!(dark.bins[0], SIDE * SIDE);
 
-    drop(client);
-    thread.join().map_err(|_| "the server panicked")?;
     println!(
         "image: {TILES} tiles of {TILE_BYTES} bytes brightened in place, as by the plain function"
     );
     println!("image: 200 tiles made grey, {laps}");
     Ok(())
+}
+
+/// Over the in-process backend: the server on a thread, which ends with its last client.
+fn threads() -> Result<(), Failure> {
+    let (client, server) = filter::inproc::pair()?;
+    let thread = thread::spawn(move || serve(server));
+    call(client)?;
+    join(thread)
+}
+
+/// Over shared memory: a process that serves a name until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let server = filter::shm::Server::bind(name)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(name, move || stopper.stop());
+    serve(server)
+}
+
+/// And another one that knows the name.
+fn client(name: &str) -> Result<(), Failure> {
+    call(filter::shm::Client::connect(name)?)
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "image",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

@@ -1,16 +1,17 @@
-//! A key-value store that throws out what was not used for longest, and tells its clients.
+//! A key-value store that throws out what was not used for longest, and tells its clients: on threads, and as two processes.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use idl_examples::common::{NS_PER_S, Stamp, Uuid};
-use idl_examples::kv::kv_store::{self, Client, Event, Handler, Server};
+use idl_examples::kv::kv_store::{self, ClientOver, Event, Handler, ServerOver};
 use idl_examples::kv::{
     Key, KvError, Mode, PAGE, Page, PutFlags, Query, QueryArm, Range, Record, Tier,
 };
-use idl_examples::{Failure, Laps, join};
-use runtime_core::{Audience, CallError, Retry};
+use idl_examples::{Failure, Laps, Sides, join, serve_until_input_ends};
+use runtime_core::{Audience, CallError, ClientTransport, Retry, ServerTransport};
 
 /// Records that the store has room for.
 const CAPACITY: usize = 64;
@@ -118,10 +119,10 @@ impl Handler for Store {
 }
 
 /// The server's loop, written out because it does more than answer: it also sends events.
-fn serve(mut server: Server) -> Result<(), Failure> {
+fn serve<T: ServerTransport>(mut server: ServerOver<T>) -> Result<(), Failure> {
     let mut store = Store::default();
     while server.wait(Duration::MAX).is_ok() {
-        // `Err` says that the last client is gone, as `wait` will.
+        // `Err` says that the last client is gone, or that the server is to stop, as `wait` will.
         while server.poll(&mut store, 16).is_ok_and(|served| served != 0) {}
         for (key, tier) in store.evicted.drain(..) {
             // A client that does not look at its events misses some rather than hold up the store.
@@ -156,7 +157,10 @@ fn record(number: usize) -> Result<Record, Failure> {
 }
 
 /// All keys that a query finds, page by page.
-fn scan(client: &mut Client, query: &Query) -> Result<Vec<Key>, Failure> {
+fn scan<T: ClientTransport>(
+    client: &mut ClientOver<T>,
+    query: &Query,
+) -> Result<Vec<Key>, Failure> {
     let (mut keys, mut cursor) = (Vec::new(), 0);
     loop {
         let response = client.blocking().scan(query, cursor)?;
@@ -168,10 +172,8 @@ fn scan(client: &mut Client, query: &Query) -> Result<Vec<Key>, Failure> {
     }
 }
 
-fn main() -> Result<(), Failure> {
-    let (mut client, server): (Client, Server) = kv_store::pair()?;
-    let thread = thread::spawn(move || serve(server));
-
+/// The client, over any transport.
+fn call<T: ClientTransport>(mut client: ClientOver<T>) -> Result<(), Failure> {
     // The first record is pinned; the second one is used again and again.
     let mut evicted = Vec::new();
     let mut note = |event: Event<'_>| match event {
@@ -234,8 +236,6 @@ fn main() -> Result<(), Failure> {
         assert_eq!(found.key, key);
     }
 
-    drop(client);
-    join(thread)?;
     println!(
         "kv: 100 records put, {} evicted, {} even and {} odd ones left",
         evicted.len(),
@@ -244,4 +244,35 @@ fn main() -> Result<(), Failure> {
     );
     println!("kv: 5000 gets of {} bytes, {laps}", size_of::<Record>());
     Ok(())
+}
+
+/// Over the in-process backend: the server on a thread, which ends with its last client.
+fn threads() -> Result<(), Failure> {
+    let (client, server) = kv_store::inproc::pair()?;
+    let thread = thread::spawn(move || serve(server));
+    call(client)?;
+    join(thread)
+}
+
+/// Over shared memory: a process that serves a name until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let server = kv_store::shm::Server::bind(name)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(name, move || stopper.stop());
+    serve(server)
+}
+
+/// And another one that knows the name.
+fn client(name: &str) -> Result<(), Failure> {
+    call(kv_store::shm::Client::connect(name)?)
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "kv",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

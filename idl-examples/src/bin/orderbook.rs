@@ -1,16 +1,19 @@
 //! An exchange for one stock: orders go in 32 deep, and execution reports come out beside the replies.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use idl_examples::orderbook::order_book::{self, Client, Event, Handler, Reply, Server};
+use idl_examples::orderbook::order_book::{self, ClientOver, Event, Handler, Reply, ServerOver};
 use idl_examples::orderbook::{
     BookError, ImmediateOrCancel, Limit, Market, Order, OrderArm, OrderBookEntered, OrderId, Price,
     Quantity, Side,
 };
-use idl_examples::{Dice, Failure, Laps, join};
-use runtime_core::{Audience, CallError, EmitError, NoError, Opt};
+use idl_examples::{Dice, Failure, Laps, Sides, join, serve_until_input_ends};
+use runtime_core::{
+    Audience, CallError, ClientTransport, EmitError, NoError, Opt, ServerTransport,
+};
 
 /// Something that the clients are told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -208,7 +211,7 @@ impl Handler for Book {
 }
 
 /// Answers, and sends the reports. One that a client has no room for yet is sent later: none may be lost.
-fn serve(mut server: Server) -> Result<(), Failure> {
+fn serve<T: ServerTransport>(mut server: ServerOver<T>) -> Result<(), Failure> {
     let mut book = Book::default();
     while server
         .wait(Duration::from_millis(if book.reports.is_empty() {
@@ -326,11 +329,9 @@ fn answer(reply: Reply<'_>) -> Result<Answer, CallError<NoError>> {
     }
 }
 
-fn main() -> Result<(), Failure> {
-    let (mut client, server): (Client<usize>, Server) = order_book::pair()?;
+/// The client, over any transport.
+fn call<T: ClientTransport>(mut client: ClientOver<T, usize>) -> Result<(), Failure> {
     assert_eq!(client.window(), 32, "the schema says how deep");
-    let thread = thread::spawn(move || serve(server));
-
     let actions = actions(20_000);
     let mut answers = vec![None; actions.len()];
     let mut reports = Vec::new();
@@ -390,8 +391,6 @@ fn main() -> Result<(), Failure> {
         )
     );
 
-    drop(client);
-    join(thread)?;
     let bid = top.bid.get().copied().unwrap_or_default();
     let ask = top.ask.get().copied().unwrap_or_default();
     println!(
@@ -416,4 +415,35 @@ fn report(event: Event<'_>) -> Report {
             quantity: event.quantity,
         },
     }
+}
+
+/// Over the in-process backend: the server on a thread, which ends with its last client.
+fn threads() -> Result<(), Failure> {
+    let (client, server) = order_book::inproc::pair()?;
+    let thread = thread::spawn(move || serve(server));
+    call(client)?;
+    join(thread)
+}
+
+/// Over shared memory: a process that serves a name until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let server = order_book::shm::Server::bind(name)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(name, move || stopper.stop());
+    serve(server)
+}
+
+/// And another one that knows the name.
+fn client(name: &str) -> Result<(), Failure> {
+    call(order_book::shm::Client::connect(name)?)
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "orderbook",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

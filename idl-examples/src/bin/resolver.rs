@@ -1,16 +1,17 @@
 //! Names and addresses, from a server that loses requests: the same calls waiting, retried, and as futures.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use idl_examples::resolver::resolver::{Client, Request, Server, TTL_S};
+use idl_examples::resolver::resolver::{self, ClientOver, Request, ServerOver, TTL_S};
 use idl_examples::resolver::{Address, AddressArm, Host, ResolveError, ResolverAnswer};
-use idl_examples::{Failure, Laps, block_on, join, join_all};
-use runtime_core::{CallError, Retry};
+use idl_examples::{Failure, Laps, Sides, block_on, join, join_all, serve_until_input_ends};
+use runtime_core::{CallError, ClientTransport, Retry, ServerTransport};
 
 /// The server's loop: every third question gets lost, and `slow.example` is answered too late.
-fn serve(mut server: Server) -> Result<(), Failure> {
+fn serve<T: ServerTransport>(mut server: ServerOver<T>) -> Result<(), Failure> {
     let mut addresses =
         BTreeMap::from([("slow.example".try_into()?, Address::v4(&[192, 0, 2, 1]))]);
     let mut late = Vec::new();
@@ -70,8 +71,8 @@ fn host(number: u8) -> Result<Host, Failure> {
 }
 
 /// A lookup as a future that starts anew when its request got lost.
-async fn resolve(
-    client: &Client,
+async fn resolve<T: ClientTransport>(
+    client: &ClientOver<T>,
     host: Host,
 ) -> Result<(ResolverAnswer, u32), CallError<ResolveError>> {
     let mut attempts = 0;
@@ -84,12 +85,8 @@ async fn resolve(
     }
 }
 
-fn main() -> Result<(), Failure> {
-    let server = Server::bind("resolver")?;
-    let stop = server.transport().stopper();
-    let thread = thread::spawn(move || serve(server));
-    let mut client: Client = Client::connect("resolver")?;
-
+/// The client, over any transport.
+fn call<T: ClientTransport>(mut client: ClientOver<T>) -> Result<(), Failure> {
     // Waiting. `register` is not idempotent: `retrying` does not even have it.
     for number in 0..20 {
         let address = match number % 2 {
@@ -163,11 +160,42 @@ fn main() -> Result<(), Failure> {
     client.poll(|(), _| ())?;
     let late = client.counters().late_replies;
     assert!(late >= 1);
-    stop.stop();
-    join(thread)?;
     println!(
         "resolver: 20 hosts, each found although every third request got lost; late answers dropped: {late}"
     );
     println!("resolver: 20 futures took {attempts} attempts; 2000 retried lookups, {laps}");
     Ok(())
+}
+
+/// Over the in-process backend, where a name is known to the threads of the process.
+fn threads() -> Result<(), Failure> {
+    let server = resolver::inproc::Server::bind("resolver")?;
+    let stopper = server.transport().stopper();
+    let thread = thread::spawn(move || serve(server));
+    call(resolver::inproc::Client::connect("resolver")?)?;
+    stopper.stop();
+    join(thread)
+}
+
+/// Over shared memory: a process that serves a name until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let server = resolver::shm::Server::bind(name)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(name, move || stopper.stop());
+    serve(server)
+}
+
+/// And another one that knows the name.
+fn client(name: &str) -> Result<(), Failure> {
+    call(resolver::shm::Client::connect(name)?)
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "resolver",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

@@ -2,8 +2,8 @@
 
 use rpcidl_macros::{rpc_message, rpc_service};
 
-#[rpc_service(backend = "shm")]
-trait Shm {
+#[rpc_service(backend = "rdma")]
+trait Rdma {
     fn call(&self);
 }
 

@@ -68,17 +68,11 @@ pub fn check_available(backends: &[Backend]) -> Result<(), Box<Diagnostic>> {
     let Some(&missing) = backends.iter().find(|backend| !emit::available(**backend)) else {
         return Ok(());
     };
-    let all = Backend::ALL
-        .into_iter()
-        .filter(|backend| emit::available(*backend));
-    let names: Vec<String> = all
-        .map(|backend| format!("`{}`", backend_name(backend)))
-        .collect();
     let message = format!(
         "backend `{}` is not available in this version",
         backend_name(missing)
     );
-    let help = format!("what is available: {}", names.join(", "));
+    let help = format!("what is available: {}", emit::available_names());
     Err(Box::new(
         Diagnostic::global(Code::E0804, message).help(help),
     ))

@@ -33,7 +33,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub(crate) use adapter::{HandlerMethod, HandlerValue, RustNames, handler};
-pub use backend::available;
+pub use backend::{available, available_names};
 pub use output::Output;
 
 use self::names::Names;

@@ -5,7 +5,7 @@ use super::Scope;
 use super::literal::{Quoted, QuotedLines, grouped};
 use super::method::Stub;
 use super::writer::{Writer, block, line, text, variant};
-use crate::ir::{Interface, MethodKind};
+use crate::ir::{Interface, MethodKind, Tuning};
 
 /// `Service` and its implementation.
 pub(super) fn service(w: &mut Writer, interface: &Interface, package: &str, stubs: &[Stub<'_>]) {
@@ -70,15 +70,23 @@ fn hash(hash: [u8; 16]) -> String {
 fn tuning(w: &mut Writer, interface: &Interface) {
     let methods = interface.methods.iter().map(|method| &method.tuning);
     let tunings = || std::iter::once(&interface.tuning).chain(methods.clone());
-    let window = tunings().filter_map(|tuning| tuning.inproc_depth).max();
-    let spin = tunings().filter_map(|tuning| tuning.shm_spin_us).max();
-    if window.is_none() && spin.is_none() {
+    let most = |of: fn(&Tuning) -> Option<u32>| tunings().filter_map(of).max();
+    let sizes = [
+        ("window", most(|tuning| tuning.inproc_depth)),
+        ("shm_window", most(|tuning| tuning.shm_slots)),
+        ("shm_slot", most(|tuning| tuning.shm_slot)),
+    ];
+    let spin = most(|tuning| tuning.shm_spin_us);
+    let given = sizes.iter().filter(|(_, size)| size.is_some()).count();
+    if given == 0 && spin.is_none() {
         line!(w, "const TUNING: rt::Tuning = rt::Tuning::DEFAULT;");
         return;
     }
     w.open(format_args!("const TUNING: rt::Tuning = rt::Tuning"));
-    if let Some(window) = window {
-        line!(w, "window: {window},");
+    for (field, size) in sizes {
+        if let Some(size) = size {
+            line!(w, "{field}: {size},");
+        }
     }
     if let Some(spin) = spin {
         line!(
@@ -86,7 +94,7 @@ fn tuning(w: &mut Writer, interface: &Interface) {
             "spin: Some(::core::time::Duration::from_micros({spin})),"
         );
     }
-    if window.is_none() || spin.is_none() {
+    if given < sizes.len() || spin.is_none() {
         line!(w, "..rt::Tuning::DEFAULT");
     }
     w.close_with(";");

@@ -10,6 +10,12 @@ const WORD: u32 = 8;
 /// The largest message that shares a cache line with its word.
 const ONE_LINE: u32 = CACHE_LINE - WORD;
 
+/// Bytes before the slots of shared memory: the control block.
+const CONTROL: u64 = 512;
+
+/// What a segment of shared memory is rounded up to.
+const PAGE: u64 = 4096;
+
 /// In-flight window of an interface that asks for none, and the window of events.
 const WINDOW: u32 = 32;
 
@@ -52,8 +58,12 @@ pub struct Lane {
     pub inproc_window: u32,
     /// In-flight window of shared memory.
     pub shm_window: u32,
-    /// Bytes of a slot of shared memory, which `@Shm(slot = N)` may enlarge.
-    pub shm_slot: u32,
+    /// Bytes of the request area of a slot of shared memory.
+    pub shm_request: u32,
+    /// Bytes of its response area; `@Shm(isolated)` always has one, for there no reply overlays its request.
+    pub shm_response: u32,
+    /// True if each side of shared memory writes only its own: `@Shm(isolated)`.
+    pub shm_isolated: bool,
     /// Slots for events.
     pub event_slots: u32,
 }
@@ -79,9 +89,26 @@ impl Lane {
         u64::from(Self::slots(self.inproc_window)) * u64::from(self.slot()) + self.event_bytes()
     }
 
-    /// Bytes of the slots of one connection through shared memory.
+    /// Bytes of one slot of shared memory.
+    pub fn shm_slot(&self) -> u32 {
+        self.shm_request + self.shm_response
+    }
+
+    /// Bytes of shared memory of one connection: the control block and the slots in one segment, or, isolated, in three: the control
+    /// block, the requests, and what the server writes.
     pub fn shm_bytes(&self) -> u64 {
-        u64::from(Self::slots(self.shm_window)) * u64::from(self.shm_slot) + self.event_bytes()
+        let slots = u64::from(Self::slots(self.shm_window));
+        let requests = slots * u64::from(self.shm_request);
+        let rest = slots * u64::from(self.shm_response) + self.event_bytes();
+        let segments = if self.shm_isolated {
+            [CONTROL, requests, rest]
+        } else {
+            [CONTROL + requests + rest, 0, 0]
+        };
+        segments
+            .map(|bytes| bytes.next_multiple_of(PAGE))
+            .iter()
+            .sum()
     }
 }
 
@@ -106,22 +133,54 @@ pub fn lane(interface: &Interface) -> Lane {
         response.map_or(0, area),
         event.map_or(0, area),
     );
-    let slot = request + response;
+    let shm_isolated = interface.tuning.shm_isolated;
+    let (mut shm_request, mut shm_response) = if shm_isolated {
+        split(interface)
+    } else {
+        (request, response)
+    };
     // A method that asks for more gets it for the whole connection.
     let most = |of: fn(&Tuning) -> Option<u32>| {
         let methods = interface.methods.iter().map(|method| of(&method.tuning));
         methods.chain([of(&interface.tuning)]).max().flatten()
     };
+    let least = most(|tuning| tuning.shm_slot).unwrap_or(0);
+    let added = least
+        .next_multiple_of(CACHE_LINE)
+        .saturating_sub(shm_request + shm_response);
+    // A larger slot has the room at its end.
+    if shm_response == 0 {
+        shm_request += added;
+    } else {
+        shm_response += added;
+    }
     Lane {
         request,
         response,
         event,
         inproc_window: most(|tuning| tuning.inproc_depth).unwrap_or(WINDOW),
         shm_window: most(|tuning| tuning.shm_slots).unwrap_or(WINDOW),
-        shm_slot: most(|tuning| tuning.shm_slot)
-            .map_or(slot, |least| least.max(slot).next_multiple_of(CACHE_LINE)),
+        shm_request,
+        shm_response,
+        shm_isolated,
         event_slots: if event > 0 { WINDOW } else { 0 },
     }
+}
+
+/// The areas of a slot in which no reply takes the place of its request.
+fn split(interface: &Interface) -> (u32, u32) {
+    let (mut request, mut response) = (0, 0);
+    let methods = interface.methods.iter();
+    for method in methods.filter(|method| method.kind != MethodKind::Event) {
+        request = request.max(method.request.size);
+        response = response.max(method.response.size);
+        if method.in_place {
+            // What is edited is copied from the one to the other, and lies at the same offset in both.
+            let larger = method.request.size.max(method.response.size);
+            (request, response) = (request.max(larger), response.max(larger));
+        }
+    }
+    (area(request), area(response))
 }
 
 /// True if the reply may take the place of the request.

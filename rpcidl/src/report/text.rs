@@ -184,20 +184,22 @@ impl Page<'_> {
             0 => String::new(),
             slots => format!(" + {slots} x {} for events", lane.event),
         };
-        for (name, window, size, bytes) in [
-            (
-                "inproc",
-                lane.inproc_window,
-                lane.slot(),
-                lane.inproc_bytes(),
-            ),
-            ("shm", lane.shm_window, lane.shm_slot, lane.shm_bytes()),
-        ] {
-            self.line(&format!(
-                "    {name:<6}  window {window}: {} x {size}{events} = {bytes} bytes per connection",
-                Lane::slots(window)
-            ));
-        }
+        self.line(&format!(
+            "    inproc  window {}: {} x {}{events} = {} bytes per connection",
+            lane.inproc_window,
+            Lane::slots(lane.inproc_window),
+            lane.slot(),
+            lane.inproc_bytes()
+        ));
+        // Isolated, the control block and what either side writes have pages of their own.
+        let isolated = if lane.shm_isolated { "isolated, " } else { "" };
+        self.line(&format!(
+            "    shm     window {}: {isolated}512 + {} x {}{events}, in pages = {} bytes per connection",
+            lane.shm_window,
+            Lane::slots(lane.shm_window),
+            lane.shm_slot(),
+            lane.shm_bytes()
+        ));
     }
 
     fn interface(&mut self, interface: &Interface) {

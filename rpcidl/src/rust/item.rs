@@ -196,7 +196,10 @@ impl Lower<'_> {
                     Code::E0804,
                     span,
                     format!("backend `{name}` is not available in this version"),
-                    "write `inproc`, or leave the backend out for stubs that any transport can carry",
+                    format!(
+                        "what is available: {}; without a backend there are stubs that any transport can carry",
+                        emit::available_names()
+                    ),
                 ),
                 Err(error) => {
                     let mut error = *error;

@@ -15,7 +15,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let renamed = |options: Options| Options {
         runtime_core: "::renamed_core".to_owned(),
         zerocopy: false,
-        runtimes: [(Backend::Inproc, "::renamed_inproc".to_owned())].into(),
+        runtimes: [
+            (Backend::Inproc, "::renamed_inproc".to_owned()),
+            (Backend::Shm, "::renamed_shm".to_owned()),
+        ]
+        .into(),
         ..options
     };
     let mut index = String::new();

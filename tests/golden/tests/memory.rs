@@ -6,8 +6,8 @@ use std::path::Path;
 use golden::generated;
 use rpcidl::{Input, MemoryLoader, compile, report};
 
-/// What the report says of an interface of `idl/{file}.idl`.
-fn reported(file: &str, interface: &str) -> u64 {
+/// The slots that the report gives an interface of `idl/{file}.idl`.
+fn reported(file: &str, interface: &str) -> report::Lane {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("idl")
         .join(file)
@@ -20,15 +20,15 @@ fn reported(file: &str, interface: &str) -> u64 {
         .interfaces
         .iter()
         .find(|found| found.name == interface);
-    report::lane(interface.expect("an interface")).inproc_bytes()
+    report::lane(interface.expect("an interface"))
 }
 
 macro_rules! equal {
-    ($($file:ident $interface:literal $module:ident)*) => {
+    ($backend:ident $bytes:ident: $($file:ident $interface:literal $module:ident)*) => {
         [$((
-            concat!(stringify!($file), ": ", $interface),
-            reported(stringify!($file), $interface),
-            generated::$file::$module::inproc::MEMORY_PER_CONNECTION as u64,
+            concat!(stringify!($file), ": ", $interface, " over ", stringify!($backend)),
+            reported(stringify!($file), $interface).$bytes(),
+            generated::$file::$module::$backend::MEMORY_PER_CONNECTION as u64,
         )),*]
     };
 }
@@ -36,7 +36,7 @@ macro_rules! equal {
 #[test]
 fn the_report_and_the_generated_constant_agree() {
     // One line, split, in place, one-way, events, a window of its own, messages of many lines.
-    let cases = equal! {
+    let lanes = equal! { inproc inproc_bytes:
         big "IBig" big
         directions "IDirections" directions
         empty_interface "IEmpty" empty
@@ -47,9 +47,29 @@ fn the_report_and_the_generated_constant_agree() {
         oneway "ISink" sink
         tuning "ITuned" tuned
         unions "IUnions" unions
+        several_backends "ITuned" tuned
     };
-    for (name, reported, generated) in cases {
+    // In one segment and in three, with and without response areas and events.
+    let memory = equal! { shm shm_bytes:
+        shm "ICamera" camera
+        shm "IShutter" shutter
+        shm "INothing" nothing
+        shm_isolated "ICamera" camera
+        shm_isolated "IShutter" shutter
+        several_backends "ILanesFirst" lanes_first
+        several_backends "IApart" apart
+    };
+    for (name, reported, generated) in lanes.into_iter().chain(memory) {
         assert!(generated > 0, "{name}");
+        assert_eq!(reported, generated, "{name}");
+    }
+}
+
+/// What `@Shm` asks for: a window of its own and larger slots.
+#[test]
+fn the_report_and_the_generated_constant_agree_on_tuned_shared_memory() {
+    let tuned = equal! { shm shm_bytes: several_backends "ITuned" tuned };
+    for (name, reported, generated) in tuned {
         assert_eq!(reported, generated, "{name}");
     }
 }

@@ -1,8 +1,9 @@
 //! The backends that stubs can be emitted for: one file each, and one line in [`TABLE`].
 
 mod inproc;
+mod shm;
 
-use super::writer::Writer;
+use super::writer::{Writer, block, line};
 use super::{Options, Scope};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Backend, Interface, Model, Type};
@@ -25,11 +26,21 @@ pub(super) struct Emitter {
 }
 
 /// The backends that are available.
-static TABLE: &[Emitter] = &[inproc::EMITTER];
+static TABLE: &[Emitter] = &[inproc::EMITTER, shm::EMITTER];
 
 /// True if stubs can be emitted for a backend.
 pub fn available(backend: Backend) -> bool {
     emitter(backend).is_some()
+}
+
+/// The names of those backends, in a sentence.
+pub fn available_names() -> String {
+    let names: Vec<_> = Backend::ALL
+        .into_iter()
+        .filter(|backend| available(*backend))
+        .map(|backend| format!("`{}`", crate::backend_name(backend)))
+        .collect();
+    names.join(", ")
 }
 
 fn emitter(backend: Backend) -> Option<&'static Emitter> {
@@ -61,6 +72,82 @@ fn runtime<'a>(options: &'a Options, emitter: &'static Emitter) -> &'a str {
         .runtimes
         .get(&emitter.backend)
         .map_or(emitter.runtime, String::as_str)
+}
+
+/// The module of a backend: the types over its transports, what a connection costs, and both ends at once.
+struct Module<'a> {
+    emitter: &'static Emitter,
+    /// Where the ends are, for the documentation.
+    place: &'a str,
+    /// What the transports are generic over.
+    generics: &'a str,
+    /// What the documentation calls the memory of a connection.
+    memory: &'a str,
+    /// What the documentation says of `pair`, and how it fails.
+    pair: [&'a str; 3],
+    /// Writes how `ends`, a client's and a server's transport, are made.
+    ends: fn(&mut Writer, &str),
+}
+
+impl Module<'_> {
+    fn emit(&self, w: &mut Writer, scope: &Scope<'_>, interface: &Interface) {
+        let runtime = runtime(scope.options, self.emitter);
+        let generics = self.generics.replace("{runtime}", runtime);
+        let [pair, impossible, refused] = self.pair;
+        line!(w, "/// `{}` {}.", interface.name, self.place);
+        block!(w, "pub mod {}", self.emitter.module => {
+            line!(w, "use ::core::prelude::v1::*;");
+            w.blank();
+            line!(w, "use {} as rt;", scope.options.runtime_core);
+            w.blank();
+            line!(w, "/// A client whose calls carry `U` until they are answered.");
+            w.assign(
+                format_args!("pub type Client<U = ()> ="),
+                &format_args!("super::ClientOver<{runtime}::Client<{generics}>, U>"),
+            );
+            w.blank();
+            line!(w, "/// A server.");
+            w.assign(
+                format_args!("pub type Server ="),
+                &format_args!("super::ServerOver<{runtime}::Server<{generics}>>"),
+            );
+            w.blank();
+            line!(w, "/// Bytes of {} that one client takes, with the window of the definition.", self.memory);
+            w.assign(
+                format_args!("pub const MEMORY_PER_CONNECTION: usize ="),
+                &format_args!("{runtime}::memory_per_connection::<{generics}>()"),
+            );
+            w.blank();
+            line!(w, "/// {pair}.");
+            line!(w, "///");
+            line!(w, "/// # Errors");
+            line!(w, "/// {impossible}.");
+            block!(w, "pub fn pair<U>() -> Result<(Client<U>, Server), rt::AttachError>" => {
+                line!(w, "let client = <rt::ClientConfig as ::core::default::Default>::default();");
+                line!(w, "let server = <rt::ServerConfig as ::core::default::Default>::default();");
+                line!(w, "pair_with(&client, &server)");
+            });
+            w.blank();
+            line!(w, "/// {pair}, with other settings.");
+            line!(w, "///");
+            line!(w, "/// # Errors");
+            line!(w, "/// {refused}.");
+            w.signature(
+                format_args!("pub fn pair_with<U>"),
+                |list| {
+                    list.item("client: &rt::ClientConfig");
+                    list.item("server: &rt::ServerConfig");
+                },
+                format_args!(" -> Result<(Client<U>, Server), rt::AttachError>"),
+                " {",
+            );
+            (self.ends)(w, runtime);
+            line!(w, "let client = Client::over(ends.0, client);");
+            line!(w, "let server = Server::over(ends.1, server);");
+            line!(w, "Ok((client, server))");
+            w.close();
+        });
+    }
 }
 
 /// Checks that every interface can be emitted for its backends.

@@ -363,6 +363,35 @@ fn backends() {
 }
 
 #[test]
+fn shared_memory() {
+    assert!(available(Backend::Shm));
+    let text = "package test; @Backends({shm, inproc}) interface A { void x(); } @Backends({shm}) @Shm(isolated) interface B {}";
+    let model = model(&[("test.idl", text)]);
+    let mut options = Options::default();
+    let out = emit(&model, &options).unwrap().to_single_file();
+    assert_has(
+        &out,
+        &[
+            "    pub use self::shm::{Client, Server, pair, pair_with};\n",
+            "super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;\n",
+            "super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;\n",
+            "::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();\n",
+            "super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::Isolated>, U>;\n",
+            "super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::Isolated>>;\n",
+            "::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::Isolated>();\n",
+            "            let serving = ::runtime_shm::Server::new(server)?;\n",
+        ],
+    );
+    assert_eq!(out.matches("pub mod shm {").count(), 2);
+    assert_eq!(out.matches("pub mod inproc {").count(), 1);
+
+    options.runtimes.insert(Backend::Shm, "::segments".into());
+    let out = emit(&model, &options).unwrap().to_single_file();
+    assert_has(&out, &["<super::Service, ::segments::Isolated>"]);
+    assert_has_not(&out, &["runtime_shm"]);
+}
+
+#[test]
 fn a_buffer_needs_a_backend_that_carries_it() {
     let interface = "interface A { void x(in buffer<read> from); }";
     let without = model(&[("test.idl", &format!("package test; {interface}"))]);

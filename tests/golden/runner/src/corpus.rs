@@ -24,9 +24,9 @@ pub struct Case {
 }
 
 impl Case {
-    /// True unless the schema says in a comment that no backend can carry it.
-    pub fn has_backend(&self) -> bool {
-        !self.text.contains("// golden: no backend")
+    /// True unless the schema says in a comment that it is for the backends that it names itself, which may be none that is available.
+    pub fn is_for_inproc(&self) -> bool {
+        !self.text.contains("// golden: backends as named")
     }
 
     /// Compiles the schema; imports are looked for in `idl/`.
@@ -61,7 +61,7 @@ pub fn cases() -> Vec<Case> {
 /// What the goldens are generated with.
 pub fn options(case: &Case) -> Options {
     Options {
-        backends: if case.has_backend() {
+        backends: if case.is_for_inproc() {
             vec![Backend::Inproc]
         } else {
             Vec::new()

@@ -314,7 +314,10 @@ pub mod kv_store {
             rt::MethodInfo::of::<method::Has>(),
             rt::MethodInfo::of::<method::Evicted>(),
         ];
-        const TUNING: rt::Tuning = rt::Tuning::DEFAULT;
+        const TUNING: rt::Tuning = rt::Tuning {
+            shm_window: 64,
+            ..rt::Tuning::DEFAULT
+        };
 
         type Request<'a, T: rt::ServerTransport>
             = Request<'a, T>

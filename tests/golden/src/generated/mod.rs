@@ -78,6 +78,15 @@ pub mod reserved;
 /// From `idl/scalars.idl`.
 pub mod scalars;
 
+/// From `idl/several_backends.idl`.
+pub mod several_backends;
+
+/// From `idl/shm.idl`.
+pub mod shm;
+
+/// From `idl/shm_isolated.idl`.
+pub mod shm_isolated;
+
 /// From `idl/strings_bytes.idl`.
 pub mod strings_bytes;
 

@@ -261,6 +261,8 @@ pub mod tuned {
         ];
         const TUNING: rt::Tuning = rt::Tuning {
             window: 64,
+            shm_window: 64,
+            shm_slot: 256,
             spin: Some(::core::time::Duration::from_micros(20)),
         };
 
@@ -740,7 +742,10 @@ pub mod elsewhere {
             \x20 response 0 1\tact.response\n\
             ";
         const METHODS: &'static [rt::MethodInfo] = &[rt::MethodInfo::of::<method::Act>()];
-        const TUNING: rt::Tuning = rt::Tuning::DEFAULT;
+        const TUNING: rt::Tuning = rt::Tuning {
+            shm_window: 16,
+            ..rt::Tuning::DEFAULT
+        };
 
         type Request<'a, T: rt::ServerTransport>
             = Request<'a, T>
