@@ -222,6 +222,11 @@ impl<S: Service, T: Trust> Watched for Pending<S, T> {
             Ok(received) if received.len == 0 => return false,
             Ok(received) => received,
         };
+        if received.lacks_descriptors {
+            let why = format!("it cannot take the client's memory: {}", Errno::MFILE);
+            refuse(&self.hub, socket, Verdict::Refused, why);
+            return false;
+        }
         let message = room.get(..received.len).unwrap_or(&room);
         let hello = if received.is_cut {
             Err(Garbled::Foreign)

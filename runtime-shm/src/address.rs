@@ -51,7 +51,7 @@ impl Address {
             config(format!(
                 "`{name}` is too long for the name of a socket, which has at most {} bytes",
                 if path.is_some() {
-                    107
+                    108
                 } else {
                     107 - PREFIX.len()
                 }
@@ -102,9 +102,15 @@ impl Listener {
         let mut socket = socket::new_nonblocking()?;
         let mut bound = bind(&socket, &address.socket);
         if bound == Err(Errno::ADDRINUSE) {
-            let found = fs::symlink_metadata(path)
-                .map_err(|error| system(format!("looking at `{}`", address.name), error))?;
-            if !found.file_type().is_socket() {
+            // Its server may be just taking it away.
+            let found = match fs::symlink_metadata(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                found => Some(
+                    found
+                        .map_err(|error| system(format!("looking at `{}`", address.name), error))?,
+                ),
+            };
+            if found.is_some_and(|found| !found.file_type().is_socket()) {
                 return Err(AttachError::Config {
                     what: format!(
                         "`{}` exists and is not a socket; choose another name or remove it",
@@ -113,15 +119,16 @@ impl Listener {
                 });
             }
             // A socket whose listener is gone refuses. Any other answer comes from somebody who is there.
-            if connect(socket::new_nonblocking()?, &address.socket) != Err(Errno::CONNREFUSED) {
-                return Err(in_use());
+            match connect(socket::new_nonblocking()?, &address.socket) {
+                Err(Errno::NOENT) => {}
+                Err(Errno::CONNREFUSED) => fs::remove_file(path).map_err(|error| {
+                    system(
+                        format!("removing the socket that was left at `{}`", address.name),
+                        error,
+                    )
+                })?,
+                _ => return Err(in_use()),
             }
-            fs::remove_file(path).map_err(|error| {
-                system(
-                    format!("removing the socket that was left at `{}`", address.name),
-                    error,
-                )
-            })?;
             socket = socket::new_nonblocking()?;
             bound = bind(&socket, &address.socket);
         }

@@ -55,10 +55,18 @@ impl<'a> Dialled<'a> {
         abi_text: &str,
     ) -> Result<(Answer, Vec<OwnedFd>), AttachError> {
         let name = || self.name.to_string();
-        socket::send(&self.socket, &hello.to_bytes(), given).map_err(|error| self.lost(error))?;
+        // A server that turns clients away without hearing them may have answered and gone already: what it said is still to be read.
+        match socket::send(&self.socket, &hello.to_bytes(), given) {
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+            Err(error) => return Err(self.lost(error)),
+        }
         let mut room = vec![0; LEN + MAX_TEXT];
-        let received =
-            socket::receive(&self.socket, &mut room).map_err(|error| self.lost(error))?;
+        let received = match socket::receive(&self.socket, &mut room) {
+            // Told once, before the answer, by one that went without reading what this side said.
+            Err(Errno::CONNRESET) => socket::receive(&self.socket, &mut room),
+            received => received,
+        };
+        let received = received.map_err(|error| self.lost(error))?;
         if received.len == 0 {
             return Err(self.lost(Errno::PIPE));
         }
@@ -67,6 +75,10 @@ impl<'a> Dialled<'a> {
             name: name(),
             what: garbled.to_string(),
         })?;
+        if received.lacks_descriptors {
+            let what = format!("taking the memory that the server of `{}` gives", self.name);
+            return Err(system(what, Errno::MFILE));
+        }
         match answer.verdict {
             Verdict::Welcome => Ok((answer, received.descriptors)),
             Verdict::AbiMismatch => Err(AttachError::AbiMismatch {

@@ -78,6 +78,8 @@ pub(crate) struct Received {
     pub(crate) descriptors: Vec<OwnedFd>,
     /// True if the message or its descriptors did not fit, and a part is lost.
     pub(crate) is_cut: bool,
+    /// True if descriptors are lost that would have fitted: this process has as many as it may have.
+    pub(crate) lacks_descriptors: bool,
 }
 
 /// Receives one message. The descriptors close when they are dropped, and when a program is executed.
@@ -96,7 +98,10 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, 
             descriptors.extend(rights);
         }
     }
+    let lacks_descriptors =
+        received.flags.contains(ReturnFlags::CTRUNC) && descriptors.len() < MAX_DESCRIPTORS;
     Ok(Received {
+        lacks_descriptors,
         len: received.bytes,
         descriptors,
         is_cut: received

@@ -1,0 +1,118 @@
+//! The roles of clients that call.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conformance::probe::Image;
+use conformance::probe::probe::method;
+use process_tests::{Client, PARKED, connect, connect_when_seated, echoed};
+use runtime_core::CallError;
+use runtime_shm::Trust;
+
+use crate::serve::{number, pin};
+use crate::{die, say};
+
+/// Waits for a reply or an event.
+fn wait<T: Trust>(client: &mut Client<T>) {
+    assert_eq!(client.wait(Duration::from_secs(60)), Ok(true));
+}
+
+/// A client that dies at a step of a call.
+pub(crate) fn victim<T: Trust>(name: &str, step: &str) {
+    let mut client = connect_when_seated::<T, u64>(name);
+    let sent = "a fresh client has a free window";
+    match step {
+        "connected" => die(),
+        "loaned" => {
+            let _loan = client.loan::<method::Mirror>();
+            die();
+        }
+        "filled" => {
+            let mut loan = client.loan::<method::Mirror>().expect(sent);
+            loan.blob.words = [7; 64];
+            die();
+        }
+        "sent" => {
+            client.echo(1, 1).expect(sent);
+            die();
+        }
+        "sent-in-place" => {
+            client
+                .brighten(&Image { pixels: [9; 4000] }, 1, 1)
+                .expect(sent);
+            die();
+        }
+        "asleep" => {
+            client.echo(PARKED, 1).expect(sent);
+            thread::spawn(|| {
+                thread::sleep(Duration::from_millis(20));
+                die();
+            });
+            wait(&mut client);
+        }
+        "unread" => {
+            client.echo(1, 1).expect(sent);
+            wait(&mut client);
+            die();
+        }
+        "in-callback" => {
+            client.echo(1, 1).expect(sent);
+            wait(&mut client);
+            let _ = client.poll(|_, _| die());
+        }
+        "full-window" => {
+            for value in 0..client.window() as u64 {
+                client.echo(PARKED + value, value).expect(sent);
+            }
+            die();
+        }
+        "event-unread" => {
+            client.note(5).expect(sent);
+            wait(&mut client);
+            die();
+        }
+        // No death: waits to be killed, or stopped.
+        "idle" => {
+            say("connected");
+            loop {
+                thread::sleep(Duration::from_secs(3600));
+            }
+        }
+        "busy" => {
+            say("connected");
+            for value in 0..PARKED {
+                match client.blocking().echo(value) {
+                    Ok(reply) => assert_eq!(reply, echoed(value)),
+                    Err(CallError::Disconnected { .. }) => return,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+        _ => panic!("there is no such step: {step}"),
+    }
+    panic!("`{step}` has passed");
+}
+
+/// A client that makes blocking calls, and tells how many answers were wrong, with the median time of a call in nanoseconds.
+pub(crate) fn blocking<T: Trust>(name: &str, count: &str, core: Option<&str>) {
+    if let Some(core) = core {
+        pin(core);
+    }
+    let count = number(count);
+    let mut client = connect::<T, u64>(name);
+    say("connected");
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    let base = u64::from(std::process::id()) << 8;
+    let mut wrong = 0;
+    let mut times = Vec::with_capacity(count as usize);
+    for value in base..base + count {
+        let start = Instant::now();
+        let reply = client.blocking().echo(value % PARKED);
+        times.push(start.elapsed().as_nanos() as u64);
+        wrong += u64::from(reply != Ok(echoed(value % PARKED)));
+    }
+    times.sort_unstable();
+    say(format_args!("wrong {wrong}"));
+    say(format_args!("median {}", times[times.len() / 2]));
+}
