@@ -317,7 +317,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         if !self.lanes.announce_sleep() && !self.hub.wants_attention() && !self.hub.is_deserted() {
             Sleeper::sleep(until);
         }
-        self.lanes.end_sleep();
+        self.lanes.end_long_sleep();
     }
 
     fn register(&self, waker: &Waker) {

@@ -14,6 +14,12 @@ use crate::word::Word;
 /// Empty polls after which a lane is no longer polled until its client wakes it.
 const IDLE_POLLS: u32 = if cfg!(loom) { 2 } else { 1 << 14 };
 
+/// So many of them a lane has at first.
+const FRESH_POLLS: u32 = if cfg!(loom) { 2 } else { 1 << 8 };
+
+/// As many empty polls a sleep of the server counts that a lane did not end: each costs two accesses to a line of every lane that is awake.
+const SLEEP_POLLS: u32 = IDLE_POLLS / 4;
+
 /// A lane in the server's table.
 struct Polled<M: Memory> {
     lane: Arc<ServerLane<M>>,
@@ -39,8 +45,9 @@ impl<M: Memory> Polled<M> {
             expected: Word::next_request(Word::FIRST),
             first: 0,
             second: 0,
-            idle: 0,
-            idle_at: 0,
+            // A client may connect long before its first call.
+            idle: IDLE_POLLS - FRESH_POLLS,
+            idle_at: Word::next_request(Word::FIRST),
             index,
         }
     }
@@ -112,6 +119,13 @@ impl<M: Memory> Polled<M> {
             return true;
         }
         self.is_in(self.first)
+    }
+
+    /// Counts a sleep of the server as empty polls.
+    fn sleep_through(&mut self) {
+        if self.idle_at == self.expected {
+            self.idle = self.idle.saturating_add(SLEEP_POLLS);
+        }
     }
 
     /// The next request: the number of its lane, and its identity.
@@ -358,6 +372,14 @@ impl<M: Memory> LaneSet<M> {
     pub fn end_sleep(&self) {
         for polled in &self.awake {
             polled.lane.memory().control().server().wake();
+        }
+    }
+
+    /// The same after a sleep, in which a lane was idle that has no request now.
+    pub fn end_long_sleep(&mut self) {
+        self.end_sleep();
+        for polled in &mut self.awake {
+            polled.sleep_through();
         }
     }
 

@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 
 use runtime_core::{AttachError, Service};
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{SocketFlags, accept_with};
-use rustix::process::{PidfdFlags, geteuid, pidfd_open};
 
 use crate::address::Listener;
 use crate::admit::{self, refuse};
 use crate::handshake::{Garbled, Hello, LEN, Purpose, Verdict};
 use crate::hub::Hub;
+use crate::peer::{PeerProcess, own_user};
 use crate::trust::Trust;
 use crate::watcher::{Watch, Watched, unwatch};
 use crate::{socket, stat};
@@ -82,7 +81,7 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
 
     /// Hears what an accepted connection wants, or ends it.
     fn greet(&self, socket: OwnedFd) {
-        let peer = match socket_peercred(&socket) {
+        let peer = match PeerProcess::of(&socket) {
             Ok(peer) => peer,
             Err(error) => {
                 return self.refuse(
@@ -92,12 +91,11 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
                 );
             }
         };
-        let is_own = peer.uid == geteuid();
-        if !T::ISOLATED && !is_own {
+        if !T::ISOLATED && !peer.is_own() {
             let why = format!(
                 "it serves user {} and not {}; `@Shm(isolated)` on its interface lets others in",
-                geteuid().as_raw(),
-                peer.uid.as_raw()
+                own_user(),
+                peer.uid
             );
             return self.refuse(&socket, Verdict::Denied, why);
         }
@@ -107,17 +105,14 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
                 format!("{MAX_PENDING} connections have not said yet what they want; try again");
             return self.refuse(&socket, Verdict::Refused, why);
         }
-        // It may have left already: then there is no process, and the socket says the rest.
-        let process = pidfd_open(peer.pid, PidfdFlags::empty()).ok();
         self.hub.pending.fetch_add(1, Ordering::Relaxed);
         let pending = Arc::new(Pending {
             hub: Arc::clone(&self.hub),
             bell: Arc::clone(&self.bell),
             caller: Mutex::new(Some(Caller {
-                pid: peer.pid.as_raw_nonzero().get().unsigned_abs(),
                 socket,
-                process,
-                is_own,
+                process: peer,
+                hold: peer.hold(),
             })),
             since: Instant::now(),
         });
@@ -187,11 +182,9 @@ impl<S: Service, T: Trust> Watched for Acceptor<S, T> {
 /// Who is at the other end of a connection.
 pub(crate) struct Caller {
     pub(crate) socket: OwnedFd,
-    /// The number of its process, and a hold on it where the kernel gives one.
-    pub(crate) pid: u32,
-    pub(crate) process: Option<OwnedFd>,
-    /// True if it runs as the same user.
-    pub(crate) is_own: bool,
+    pub(crate) process: PeerProcess,
+    /// A hold on that process, where there is one.
+    pub(crate) hold: Option<OwnedFd>,
 }
 
 /// A connection that has not said yet what it wants.
@@ -246,7 +239,7 @@ impl<S: Service, T: Trust> Watched for Pending<S, T> {
                 Purpose::Attach => {
                     admit::admit(&self.hub, &self.bell, caller, &hello, received.descriptors);
                 }
-                Purpose::Stat if caller.is_own => stat::answer(&self.hub, caller.socket),
+                Purpose::Stat if caller.process.is_own() => stat::answer(&self.hub, caller.socket),
                 Purpose::Stat => {
                     let why = "it tells only its own user how it is".into();
                     refuse(&self.hub, &caller.socket, Verdict::Denied, why);

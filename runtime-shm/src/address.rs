@@ -19,6 +19,9 @@ const BACKLOG: i32 = 256;
 /// How long another server may take to start in the same directory.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the end of a process may take.
+const END_PATIENCE: Duration = Duration::from_millis(50);
+
 /// Before an abstract name, so that it meets no other program's.
 const PREFIX: &str = "rpcidl:";
 
@@ -91,7 +94,7 @@ impl Listener {
         };
         let Some(path) = &address.path else {
             let socket = socket::new_nonblocking()?;
-            return match bind(&socket, &address.socket) {
+            return match bind_patiently(&socket, &address.socket) {
                 Ok(()) => Self::listening(socket, address, None),
                 Err(Errno::ADDRINUSE) => Err(in_use()),
                 Err(error) => Err(cannot_bind(address, error)),
@@ -181,6 +184,20 @@ impl Drop for Listener {
         if is_ours {
             // What stays is taken over by the next server.
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Binds an abstract name. One that is in use may be that of a process that is ending: its clients learn of the end before the kernel has
+/// come to this socket.
+fn bind_patiently(socket: &OwnedFd, address: &SocketAddrUnix) -> Result<(), Errno> {
+    let patience = Instant::now() + END_PATIENCE;
+    loop {
+        match bind(socket, address) {
+            Err(Errno::ADDRINUSE) if Instant::now() < patience => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            bound => return bound,
         }
     }
 }

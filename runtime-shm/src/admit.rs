@@ -69,9 +69,8 @@ pub(crate) fn admit<S: Service, T: Trust>(
 ) {
     let Caller {
         socket,
-        pid,
         process,
-        ..
+        hold,
     } = caller;
     let wanted = &hello.terms;
     let refused = |verdict, text| refuse(hub, &socket, verdict, text);
@@ -98,8 +97,8 @@ pub(crate) fn admit<S: Service, T: Trust>(
     };
     let link = Link {
         socket,
-        pid,
-        process,
+        pid: process.pid,
+        process: hold,
         role: Role::Server,
     };
     let memory = ShmMemory::<S, T>::new(geometry, parts, link);

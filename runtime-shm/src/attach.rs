@@ -7,13 +7,13 @@ use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, Service};
 use runtime_lane::{BarrierScope, Geometry, prepare_barrier};
 use rustix::net::SocketAddrUnix;
-use rustix::process::{PidfdFlags, geteuid, pidfd_open};
 
 use crate::bell::Bell;
 use crate::dial::Dialled;
 use crate::handshake::{Hello, Purpose, Terms};
 use crate::link::{Link, Role, has_ended, watch_link};
 use crate::memory::{self, Parts, Shared, ShmMemory, Sizes};
+use crate::peer::own_user;
 use crate::segment::{AttachFault, Writer};
 use crate::socket;
 use crate::trust::{Trust, shape};
@@ -29,13 +29,13 @@ pub(crate) fn attach<S: Service, T: Trust>(
     let peer = dialled.peer;
     let name = || name.to_string();
     let foreign = |what: String| AttachError::Foreign { name: name(), what };
-    if !T::ISOLATED && peer.uid != geteuid() {
+    if !T::ISOLATED && !peer.is_own() {
         return Err(AttachError::Denied {
             name: name(),
             why: format!(
                 "its server runs as user {} and this side as {}; `@Shm(isolated)` on its interface allows that",
-                peer.uid.as_raw(),
-                geteuid().as_raw()
+                peer.uid,
+                own_user()
             ),
         });
     }
@@ -92,8 +92,8 @@ pub(crate) fn attach<S: Service, T: Trust>(
     };
     let link = Link {
         // It may be gone already: then the socket says so.
-        process: pidfd_open(peer.pid, PidfdFlags::empty()).ok(),
-        pid: peer.pid.as_raw_nonzero().get().unsigned_abs(),
+        process: peer.hold(),
+        pid: peer.pid,
         socket: dialled.socket,
         role: Role::Client {
             bell,

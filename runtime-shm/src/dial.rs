@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use runtime_core::AttachError;
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
-use rustix::net::{SocketAddrUnix, UCred, connect};
+use rustix::net::{SocketAddrUnix, connect};
 
 use crate::handshake::{Answer, Hello, LEN, MAX_TEXT, Verdict};
+use crate::peer::PeerProcess;
 use crate::socket::{self, system};
 
 /// How long a server may take to answer.
@@ -19,7 +19,7 @@ pub(crate) struct Dialled<'a> {
     name: &'a str,
     pub(crate) socket: OwnedFd,
     /// Whose server it is.
-    pub(crate) peer: UCred,
+    pub(crate) peer: PeerProcess,
 }
 
 impl<'a> Dialled<'a> {
@@ -41,7 +41,7 @@ impl<'a> Dialled<'a> {
             Errno::AGAIN => no_answer(name),
             _ => system(format!("connecting to `{name}`"), error),
         })?;
-        let peer = socket_peercred(&socket)
+        let peer = PeerProcess::of(&socket)
             .map_err(|error| system(format!("looking at who serves `{name}`"), error))?;
         Ok(Self { name, socket, peer })
     }

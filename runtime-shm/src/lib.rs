@@ -26,6 +26,7 @@ mod handshake;
 mod hub;
 mod link;
 mod memory;
+mod peer;
 mod segment;
 mod server;
 mod socket;

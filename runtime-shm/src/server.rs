@@ -392,7 +392,7 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
             // Whoever wakes this side rings, in another process or in this one.
             self.bell.wait(until);
         }
-        self.lanes.end_sleep();
+        self.lanes.end_long_sleep();
     }
 
     fn register(&self, waker: &Waker) {

@@ -102,7 +102,7 @@ pub fn stat(name: &str) -> Result<Stat, AttachError> {
     let mut stat = Stat {
         service: String::new(),
         abi: answer.abi,
-        process: dialled.peer.pid.as_raw_nonzero().get().unsigned_abs(),
+        process: dialled.peer.pid,
         isolated: answer.terms.isolated,
         max_clients: answer.bells,
         clients: Vec::new(),
