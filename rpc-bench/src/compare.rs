@@ -9,9 +9,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::machine;
 use crate::mode::Mode;
-use crate::pair::{Pair, Subject};
+use crate::pair::{Length, Pair, Subject};
 use crate::stats::{self, Estimate, Random};
 use crate::subjects::raw::PingPong;
 
@@ -22,19 +21,25 @@ pub(crate) struct Effort {
     pub pairs: usize,
     /// Fewer make a mode's result inconclusive.
     pub least: usize,
-    /// Calls in a slice.
-    pub calls: usize,
-    /// Calls in a group that is timed as one.
-    pub group: usize,
+    /// Of a slice.
+    pub length: Length,
     /// When to stop however few there are.
     pub limit: Duration,
 }
 
 /// What the mode is told by.
-const PROBE: PingPong = PingPong { lines: 2, bytes: 8 };
+const PROBE: PingPong = PingPong {
+    lines: 2,
+    bytes: 8,
+    processes: false,
+};
 
 /// Calls of a probe: enough for a median that tells the modes apart, few enough that the machine is still in it.
-const PROBE_CALLS: usize = 300;
+const PROBE_LENGTH: Length = Length {
+    warm: 200,
+    calls: 300,
+    group: 10,
+};
 
 /// Baseline slices of one pair may differ by this part.
 const APART: f64 = 0.1;
@@ -79,44 +84,41 @@ pub(crate) fn compare(
     baseline: &dyn Subject,
     subject: &dyn Subject,
     effort: Effort,
-) -> Comparison {
+) -> Result<Comparison, String> {
     let start = Instant::now();
-    let mut random = Random(effort.calls as u64);
+    let mut random = Random(effort.length.calls as u64);
     let mut tally = Tally::default();
-    let slice = |of: &dyn Subject, times: &mut Vec<f64>| {
-        let from = times.len();
-        pair.slice(of, effort.calls, effort.group, times);
-        stats::median(&mut times[from..])
-    };
     let probe = || {
         let mut times = Vec::new();
-        pair.slice(&PROBE, PROBE_CALLS, 10, &mut times);
-        Mode::of(stats::median(&mut times))
+        pair.slice(&PROBE, PROBE_LENGTH, &mut times)?;
+        Ok::<_, String>(Mode::of(stats::median(&mut times)))
     };
     while tally.most() < effort.pairs && start.elapsed() < effort.limit {
+        let before = probe()?;
+        let (mut base, mut ours) = (Vec::new(), Vec::new());
         let (mut ignored, mut times) = (Vec::new(), Vec::new());
-        let before = probe();
-        let disturbed = (machine::steal(), machine::switches());
+        let mut undisturbed = true;
         // ABBA or BAAB, by chance.
-        let (base, ours) = if random.below(2) == 0 {
-            let first = slice(baseline, &mut ignored);
-            let ours = [slice(subject, &mut times), slice(subject, &mut times)];
-            ([first, slice(baseline, &mut ignored)], ours)
-        } else {
-            let first = slice(subject, &mut times);
-            let base = [slice(baseline, &mut ignored), slice(baseline, &mut ignored)];
-            (base, [first, slice(subject, &mut times)])
-        };
-        let undisturbed = (machine::steal(), machine::switches()) == disturbed;
+        let first = random.below(2) == 0;
+        for is_baseline in [first, !first, !first, first] {
+            let (of, medians, into) = if is_baseline {
+                (baseline, &mut base, &mut ignored)
+            } else {
+                (subject, &mut ours, &mut times)
+            };
+            let from = into.len();
+            undisturbed &= pair.slice(of, effort.length, into)?;
+            medians.push(stats::median(&mut into[from..]));
+        }
         tally.add(&Slices {
-            modes: [before, probe()],
+            modes: [before, probe()?],
             undisturbed,
-            base,
-            ours,
+            base: [base[0], base[1]],
+            ours: [ours[0], ours[1]],
             times,
         });
     }
-    tally.result(baseline.name(), subject.name(), effort.least)
+    Ok(tally.result(baseline.name(), subject.name(), effort.least))
 }
 
 /// One pair of slices.

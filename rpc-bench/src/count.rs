@@ -7,13 +7,17 @@ use std::hint::black_box;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use runtime_core::List;
+use runtime_core::{ClientConfig, ClientTransport, List, ServerConfig, ServerTransport};
+use runtime_shm::{Isolated, SameUser, Trust};
 
+use crate::plan::{INPROC, SHM};
 use crate::report::Counted;
 use crate::services::{Nested, P8, P64, Sixteen, echo8, echo64, typed};
 
 /// A message that is counted.
 pub(crate) struct Shape {
+    /// Which lanes its calls take.
+    pub backend: &'static str,
     /// Its name in the report.
     pub name: &'static str,
     /// Instructions that the generated stubs may take for a call.
@@ -25,32 +29,51 @@ pub(crate) struct Shape {
 }
 
 /// What is counted, and how much it may be.
-pub(crate) const SHAPES: [Shape; 5] = [
+pub(crate) const SHAPES: [Shape; 7] = [
     Shape {
+        backend: INPROC,
         name: "echo of 8 B",
         limit: Some(161.0),
         generated: small,
         by_hand: small_by_hand,
     },
     Shape {
+        backend: SHM,
+        name: "echo of 8 B",
+        limit: Some(163.0),
+        generated: small_shm::<SameUser>,
+        by_hand: small_by_hand,
+    },
+    Shape {
+        backend: SHM,
+        name: "echo of 8 B, isolated",
+        limit: None,
+        generated: small_shm::<Isolated>,
+        by_hand: small_by_hand,
+    },
+    Shape {
+        backend: INPROC,
         name: "fixed struct, 64 B",
         limit: None,
         generated: fixed,
         by_hand: fixed_by_hand,
     },
     Shape {
+        backend: INPROC,
         name: "16 fields, 72 B",
         limit: None,
         generated: sixteen,
         by_hand: sixteen_by_hand,
     },
     Shape {
+        backend: INPROC,
         name: "nested structs, 80 B",
         limit: None,
         generated: nested,
         by_hand: nested_by_hand,
     },
     Shape {
+        backend: INPROC,
         name: "list of 1000 bytes",
         limit: None,
         generated: list,
@@ -64,9 +87,9 @@ pub(crate) fn run(subject: &str, calls: u64) -> Option<u64> {
         return Some(empty(calls));
     }
     SHAPES.iter().find_map(|shape| {
-        let (name, how) = subject.split_once('/')?;
+        let (name, how) = subject.rsplit_once('/')?;
         match how {
-            _ if name != shape.name => None,
+            _ if name != shape.subject() => None,
             GENERATED => Some((shape.generated)(calls)),
             BY_HAND => Some((shape.by_hand)(calls)),
             _ => None,
@@ -91,15 +114,21 @@ impl std::fmt::Display for NotCounted {
 impl Shape {
     /// Instructions a call of the generated stubs, both sides.
     pub(crate) fn generated(&self) -> Result<f64, NotCounted> {
-        instructions(&format!("{}/{GENERATED}", self.name))
+        instructions(&format!("{}/{GENERATED}", self.subject()))
+    }
+
+    /// What names it.
+    pub(crate) fn subject(&self) -> String {
+        format!("{}/{}", self.backend, self.name)
     }
 
     /// Both ways to do it.
     pub(crate) fn count(&self) -> Result<Counted, NotCounted> {
         Ok(Counted {
+            backend: self.backend,
             shape: self.name,
             generated: self.generated()?,
-            by_hand: instructions(&format!("{}/{BY_HAND}", self.name))?,
+            by_hand: instructions(&format!("{}/{BY_HAND}", self.subject()))?,
         })
     }
 }
@@ -195,7 +224,35 @@ fn length_and_first(value: &List<u8, 1000>) -> u32 {
 
 #[inline(never)]
 fn small(calls: u64) -> u64 {
-    let (mut client, mut server) = echo8::pair::<u64>().expect("the defaults are possible");
+    let (client, server) = echo8::pair::<u64>().expect("the defaults are possible");
+    small_over(calls, client, server)
+}
+
+/// Over shared memory, both ends in this process, each with its own mapping.
+#[inline(never)]
+fn small_shm<T: Trust>(calls: u64) -> u64 {
+    let (client, server) = (ClientConfig::default(), ServerConfig::default());
+    let transport = runtime_shm::Server::<echo8::Service, T>::new(&server)
+        .expect("shared memory and a socket can be had");
+    let ends = transport.connector().connect(&client);
+    let ends = ends.expect("a fresh server admits a client");
+    small_over(
+        calls,
+        echo8::ClientOver::over(ends, &client),
+        echo8::ServerOver::over(transport, &server),
+    )
+}
+
+#[inline(always)]
+fn small_over<C, S>(
+    calls: u64,
+    mut client: echo8::ClientOver<C, u64>,
+    mut server: echo8::ServerOver<S>,
+) -> u64
+where
+    C: ClientTransport<Service = echo8::Service>,
+    S: ServerTransport<Service = echo8::Service>,
+{
     let mut sum = 0;
     for number in 0..calls {
         let payload = P8 { words: [number] };
@@ -396,16 +453,22 @@ mod tests {
     #[test]
     fn both_ways_do_the_same_work() {
         for shape in &SHAPES {
-            let generated = run(&format!("{}/{GENERATED}", shape.name), 300);
+            let generated = run(&format!("{}/{GENERATED}", shape.subject()), 300);
             assert!(generated.is_some_and(|sum| sum > 300), "{}", shape.name);
-            let by_hand = run(&format!("{}/{BY_HAND}", shape.name), 300);
+            let by_hand = run(&format!("{}/{BY_HAND}", shape.subject()), 300);
             assert_eq!(generated, by_hand, "{}", shape.name);
         }
     }
 
     #[test]
     fn there_are_no_other_subjects() {
-        for subject in ["", "echo of 8 B", "echo of 8 B/", "echo of 9 B/generated"] {
+        for subject in [
+            "",
+            "echo of 8 B",
+            "inproc/echo of 8 B/",
+            "inproc/echo of 9 B/generated",
+            "rdma/echo of 8 B/generated",
+        ] {
             assert_eq!(run(subject, 1), None, "{subject}");
         }
         assert!(run(LOOP, 1).is_some());

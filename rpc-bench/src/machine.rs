@@ -1,6 +1,9 @@
 //! What this machine is, and what disturbed the run.
 
-use rustix::process::Pid;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The cores that this process may use.
@@ -11,6 +14,12 @@ pub(crate) fn cores() -> Vec<usize> {
             .collect(),
         Err(_) => vec![0],
     }
+}
+
+/// The cores that this process might use when it was started.
+pub(crate) fn cores_before_pinning() -> Vec<usize> {
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    CORES.get_or_init(cores).clone()
 }
 
 /// Pins the calling thread, if there is a core to pin it to.
@@ -33,23 +42,45 @@ pub(crate) fn steal() -> u64 {
         .unwrap_or(0)
 }
 
-/// Involuntary context switches of the calling thread and the whole process so far.
-pub(crate) fn switches() -> u64 {
-    let field = |path: &str| -> u64 {
-        let status = std::fs::read_to_string(path).unwrap_or_default();
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"))
-            .and_then(|value| value.trim().parse().ok())
-            .unwrap_or(0)
+/// Involuntary context switches so far of the thread that /proc tells of there, such as `thread-self` or a process id for the
+/// first thread of that process.
+pub(crate) fn switches(path: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{path}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"))
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Time on a processor that all threads of a process have had so far.
+pub(crate) fn cpu_time(process: &str) -> Duration {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+        return Duration::ZERO;
     };
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
-        return 0;
-    };
-    tasks
-        .flatten()
-        .map(|task| field(&task.path().join("status").to_string_lossy()))
-        .sum()
+    let nanoseconds = tasks.flatten().filter_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        stat.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
+}
+
+/// Open descriptors of a process.
+pub(crate) fn descriptors(process: &str) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
+}
+
+/// Mappings of a process.
+pub(crate) fn mappings(process: &str) -> usize {
+    std::fs::read_to_string(format!("/proc/{process}/maps")).map_or(0, |maps| maps.lines().count())
+}
+
+/// Allows this process as many descriptors as it may have.
+pub(crate) fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With fewer, what needs them says so.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// One line for the report.
@@ -64,7 +95,7 @@ pub(crate) fn describe() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
         "{model}, {} cores, kernel {}, load {}",
-        cores().len(),
+        cores_before_pinning().len(),
         kernel.trim(),
         load.split_whitespace().next().unwrap_or("?")
     )

@@ -3,16 +3,24 @@
 
 mod compare;
 mod count;
+mod failure;
+mod figure;
+mod life;
 mod machine;
+mod many;
+mod mapping;
 mod mode;
+mod order;
 mod pair;
 mod plan;
+mod remote;
 mod report;
 #[rustfmt::skip]
 #[allow(dead_code, missing_docs, unreachable_pub)]
 mod services;
 mod stats;
 mod subjects;
+mod watchdog;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -21,25 +29,32 @@ use std::time::{Duration, Instant};
 
 use compare::{Effort, compare};
 use count::NotCounted;
-use pair::Pair;
-use plan::Case;
+use figure::Figure;
+use pair::{Length, Pair};
+use plan::{Case, INPROC, Pace, SHM};
 use report::Row;
 use subjects::system;
 
 const USAGE: &str = "\
-usage: rpc-bench [--quick] [--json FILE] [B0|B1|B2|B6]...
+usage: rpc-bench [--quick] [--json FILE] [--backend NAME] [WORKLOAD]...
        rpc-bench gate
 
-Workloads, all of them if none is named:
-  B0  the machine itself: a system call, a copy, bare ping-pongs
+Workloads, all of them if none is named (B0, B1, B2 and B6 with --quick):
+  B0  the machine itself: a system call, a copy, bare ping-pongs, a futex
   B1  a round trip, one call at a time
   B2  calls in flight together
+  B3  many clients of one server; one active client among idle ones (shm)
+  B4  calls that sleep, after the caller was idle for a while; what idle clients cost (shm)
   B6  instructions a call (needs valgrind)
+  B7  sides that do not trust each other (shm)
+  B8  a server that is killed or stopped (shm)
+  B9  connecting and disconnecting (shm)
 
 Options:
-  --quick      fewer rows and pairs, in less than 20 s
-  --json FILE  writes the rows to FILE as well, one JSON object a line
-  -h, --help   prints this
+  --quick         fewer rows and pairs, in less than 20 s
+  --backend NAME  the rows of one backend: inproc (two threads) or shm (two processes)
+  --json FILE     writes the rows to FILE as well, one JSON object a line
+  -h, --help      prints this
 
 `rpc-bench gate` counts instructions and exits with 1 if a figure is over its limit, with 2 if it could not count.
 ";
@@ -54,6 +69,11 @@ enum Command {
         subject: String,
         calls: u64,
     },
+    /// Is the second process, with memory behind a descriptor, on a core.
+    Answer {
+        fd: u32,
+        core: Option<usize>,
+    },
     Run(Options),
 }
 
@@ -61,6 +81,7 @@ enum Command {
 struct Options {
     quick: bool,
     json: Option<String>,
+    backend: Option<String>,
     workloads: Vec<String>,
 }
 
@@ -78,6 +99,7 @@ fn main() -> ExitCode {
             }
             None => Err(format!("there is nothing to count called `{subject}`")),
         },
+        Ok(Command::Answer { fd, core }) => remote::serve(fd, core),
         Ok(Command::Run(options)) => run(&options),
         Err(message) => Err(format!("{message}; `rpc-bench --help` says what there is")),
     };
@@ -106,6 +128,12 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
                     .map_err(|_| format!("`{calls}` is no number of calls"))?,
             });
         }
+        ["answer", fd, core] => {
+            let fd = fd.parse().map_err(|_| format!("`{fd}` is no descriptor"))?;
+            // Any core, if it is no number.
+            let core = core.parse().ok();
+            return Ok(Command::Answer { fd, core });
+        }
         _ => {}
     }
     let mut options = Options::default();
@@ -116,11 +144,36 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
             "--json" => {
                 options.json = Some(arguments.next().ok_or("`--json` needs a file")?);
             }
-            "B0" | "B1" | "B2" | "B6" => options.workloads.push(argument),
+            "--backend" => {
+                let name = arguments.next();
+                let name = name.filter(|name| [INPROC, SHM].contains(&name.as_str()));
+                options.backend = Some(name.ok_or("`--backend` needs `inproc` or `shm`")?);
+            }
+            name if WORKLOADS.contains(&name) => options.workloads.push(argument),
             other => return Err(format!("there is no workload or option `{other}`")),
         }
     }
     Ok(Command::Run(options))
+}
+
+/// What there is to measure.
+const WORKLOADS: [&str; 9] = ["B0", "B1", "B2", "B3", "B4", "B6", "B7", "B8", "B9"];
+
+/// What a quick run measures unless it is told.
+const QUICK: [&str; 4] = ["B0", "B1", "B2", "B6"];
+
+impl Options {
+    fn wants(&self, workload: &str) -> bool {
+        if self.workloads.is_empty() {
+            !self.quick || QUICK.contains(&workload)
+        } else {
+            self.workloads.iter().any(|name| name == workload)
+        }
+    }
+
+    fn wants_backend(&self, backend: &str) -> bool {
+        self.backend.as_ref().is_none_or(|name| name == backend)
+    }
 }
 
 /// Counts what has a limit.
@@ -132,7 +185,7 @@ fn gate() -> Result<ExitCode, String> {
     for shape in &count::SHAPES {
         let Some(limit) = shape.limit else { continue };
         let count = shape.generated().map_err(|why| why.to_string())?;
-        println!("{}", judge(shape.name, count, limit));
+        println!("{}", judge(&shape.subject(), count, limit));
         held &= count <= limit;
     }
     Ok(if held {
@@ -150,15 +203,15 @@ fn judge(name: &str, count: f64, limit: f64) -> String {
 
 fn run(options: &Options) -> Result<ExitCode, String> {
     let mut json = Json::open(options.json.as_deref())?;
+    machine::raise_descriptor_limit();
+    watchdog::start();
     println!("{}", machine::describe());
-    let wants = |workload: &&str| {
-        options.workloads.is_empty() || options.workloads.iter().any(|name| name == workload)
-    };
-    let mut cases = Vec::new();
-    for workload in ["B0", "B1", "B2"].into_iter().filter(wants) {
-        cases.extend(plan::cases(workload, options.quick));
-    }
-    if wants(&"B0") {
+    let wanted = WORKLOADS.iter().filter(|workload| options.wants(workload));
+    let mut cases: Vec<_> = wanted
+        .flat_map(|workload| plan::cases(workload, options.quick))
+        .collect();
+    cases.retain(|case| options.wants_backend(case.backend));
+    if options.wants("B0") {
         println!(
             "B0  system call {:.1} ns, copy of 1 MiB {:.1} GB/s",
             system::syscall(),
@@ -166,28 +219,81 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         );
     }
     time(&cases, options.quick, &mut json);
-    if wants(&"B6")
-        && let Err(why) = instructions(options.quick, &mut json)
+    if options.wants_backend(SHM) {
+        processes(options, &mut json);
+    }
+    if options.wants("B6")
+        && let Err(why) = instructions(options, &mut json)
     {
         println!("B6  {why}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is measured of two processes other than by comparing slices.
+fn processes(options: &Options, json: &mut Json) {
+    let quick = options.quick;
+    let core = machine::cores_before_pinning().get(1).copied();
+    let mut tell = |figure: Figure| {
+        println!("{}", figure.text());
+        json.line(&figure.json());
+    };
+    let failed = |workload: &str, why: String| {
+        println!("{workload}  shm    could not be measured: {why}");
+    };
+    if options.wants("B3")
+        && let Err(why) = many::run(quick, core, &mut tell)
+    {
+        failed("B3", why);
+    }
+    if options.wants("B4") {
+        match many::idle(core) {
+            Ok(figure) => tell(figure),
+            Err(why) => failed("B4", why),
+        }
+    }
+    if options.wants("B8") {
+        match failure::run(quick, core) {
+            Ok(figures) => figures.into_iter().for_each(&mut tell),
+            Err(why) => failed("B8", why),
+        }
+    }
+    if options.wants("B9") {
+        match life::run(quick, core) {
+            Ok(figure) => tell(figure),
+            Err(why) => failed("B9", why),
+        }
+    }
+}
+
 /// Measures row after row, and never longer than a run may take, however the machine behaves.
 fn time(cases: &[Case], quick: bool, json: &mut Json) {
-    let budget = Duration::from_secs(if quick { 15 } else { 300 });
+    let budget = Duration::from_secs(if quick { 15 } else { 480 });
     let end = Instant::now() + budget;
     let pair = Pair::new();
     for (done, case) in cases.iter().enumerate() {
         let rows_left = u32::try_from(cases.len() - done).unwrap_or(u32::MAX);
         let left = end.saturating_duration_since(Instant::now());
         let effort = effort(case, quick, left / rows_left);
+        let comparison = match compare(&pair, &*case.baseline, &*case.subject, effort) {
+            Ok(comparison) => comparison,
+            Err(why) => {
+                println!(
+                    "{}  {:<6} {} B, {}: could not be measured: {why}",
+                    case.workload,
+                    case.backend,
+                    case.bytes,
+                    case.subject.name()
+                );
+                continue;
+            }
+        };
         let row = Row {
             workload: case.workload,
+            backend: case.backend,
             bytes: case.bytes,
             depth: case.depth,
-            comparison: compare(&pair, &*case.baseline, &*case.subject, effort),
+            comparison,
             must: case.must,
         };
         for line in row.text() {
@@ -208,36 +314,47 @@ const GROUP: usize = 50;
 /// How much to measure of a case when so much time is left for it.
 fn effort(case: &Case, quick: bool, share: Duration) -> Effort {
     // A group has to be longer than the pipeline is deep, or it times the filling of the window.
-    let group = if case.sleeps {
+    let sleeps = case.pace == Pace::Sleeps;
+    let group = if sleeps {
         10
     } else {
         GROUP.max(10 * case.depth)
     };
-    let (pairs, least, calls) = match (case.sleeps, quick) {
-        (true, _) => (5, 3, 200),
-        // Long messages move long enough in fewer calls.
-        (false, true) if case.bytes > 1024 => (60, 20, 400),
-        (false, true) => (60, 20, 1000),
-        (false, false) => (400, 100, 2000),
+    let (pairs, least, calls) = match (case.pace, quick) {
+        (Pace::Sleeps, _) => (5, 3, 200),
+        #[cfg(feature = "peers")]
+        (Pace::StartsSlowly, _) => (40, 10, 2000),
+        // Long messages move long enough in fewer calls, and a longer slice is seldom undisturbed.
+        (Pace::Usual, true) if case.bytes > 1024 => (60, 20, 400),
+        (Pace::Usual, true) => (60, 20, 1000),
+        (Pace::Usual, false) if case.bytes > 1024 => (400, 100, 400),
+        (Pace::Usual, false) => (400, 100, 2000),
     };
     Effort {
         pairs,
         least,
-        calls: calls.max(4 * group),
-        group,
+        length: Length {
+            warm: if sleeps { 20 } else { 200 },
+            calls: calls.max(4 * group),
+            group,
+        },
         limit: share.min(Duration::from_secs(12)),
     }
 }
 
-/// Counts instructions: of one shape in a quick run, since every count starts valgrind twice.
-fn instructions(quick: bool, json: &mut Json) -> Result<(), NotCounted> {
-    let shapes = if quick {
-        &count::SHAPES[..1]
+/// Counts instructions: of two shapes in a quick run, since every count starts valgrind twice.
+fn instructions(options: &Options, json: &mut Json) -> Result<(), NotCounted> {
+    let shapes = if options.quick {
+        &count::SHAPES[..2]
     } else {
         &count::SHAPES[..]
     };
     for shape in shapes {
+        if !options.wants_backend(shape.backend) {
+            continue;
+        }
         let counted = shape.count()?;
+        watchdog::feed();
         println!("{}", counted.text());
         json.line(&counted.json());
     }
@@ -283,10 +400,11 @@ mod tests {
         let options = Options {
             quick: true,
             json: Some("rows".into()),
+            backend: Some("shm".into()),
             workloads: vec!["B1".into(), "B6".into()],
         };
         assert_eq!(
-            parsed("--quick B1 --json rows B6"),
+            parsed("--quick B1 --json rows --backend shm B6"),
             Ok(Command::Run(options))
         );
         assert_eq!(parsed("gate"), Ok(Command::Gate));
@@ -298,8 +416,12 @@ mod tests {
     #[test]
     fn what_is_not_understood() {
         for words in [
-            "B3",
+            "B5",
             "--fast",
+            "--backend",
+            "--backend rdma",
+            "answer",
+            "answer x -",
             "--json",
             "gate now",
             "count",
@@ -324,9 +446,30 @@ mod tests {
         for workload in ["B0", "B1", "B2"] {
             for case in plan::cases(workload, true) {
                 let effort = effort(&case, true, Duration::from_secs(1));
-                assert!(effort.group >= 10 * case.depth && effort.calls >= 4 * effort.group);
+                let Length { calls, group, .. } = effort.length;
+                assert!(group >= 10 * case.depth && calls >= 4 * group);
                 assert!(effort.limit <= Duration::from_secs(1));
             }
+        }
+    }
+
+    #[test]
+    fn a_quick_run_is_short_unless_it_is_told_otherwise() {
+        let quick = |words: &str| match parsed(words) {
+            Ok(Command::Run(options)) => options,
+            other => panic!("{other:?}"),
+        };
+        assert!(!quick("--quick").wants("B3") && quick("--quick").wants("B1"));
+        assert!(quick("--quick B3").wants("B3") && !quick("--quick B3").wants("B1"));
+        assert!(quick("").wants("B9"));
+        assert!(!quick("--backend shm").wants_backend(INPROC));
+        assert!(quick("").wants_backend(INPROC) && quick("").wants_backend(SHM));
+    }
+
+    #[test]
+    fn help_names_every_workload() {
+        for workload in WORKLOADS {
+            assert!(USAGE.contains(&format!("\n  {workload}  ")), "{workload}");
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::mode::Mode;
 pub(crate) struct Row {
     /// The workload, such as `B1`.
     pub workload: &'static str,
+    /// Between whom.
+    pub backend: &'static str,
     /// Bytes of payload each way.
     pub bytes: usize,
     /// Calls in flight.
@@ -54,14 +56,14 @@ impl Row {
             ..
         } = &self.comparison;
         let mut line = format!(
-            "{:<3} {:>5} B  depth {:>2}  {subject} / {baseline}",
-            self.workload, self.bytes, self.depth
+            "{:<3} {:<6} {:>5} B  depth {:>2}  {subject} / {baseline}",
+            self.workload, self.backend, self.bytes, self.depth
         );
         // Writing to a string does not fail.
         let _ = match found {
             Some(found) => write!(
                 line,
-                "{:width$}  {:<8}  {:>8.1} / {:>8.1} ns  ratio {:.3} [{:.3}, {:.3}]  p99 {:.0} ns  {} pairs",
+                "{:width$}  {:<8}  {:>8.1} / {:>8.1} ns  ratio {:.3} [{:.3}, {:.3}]  p99 {:.0}, p99.9 {:.0} ns  {} pairs",
                 "",
                 found.mode.name(),
                 found.subject_ns,
@@ -70,8 +72,9 @@ impl Row {
                 found.ratio.low,
                 found.ratio.high,
                 found.p99,
+                found.p999,
                 found.pairs,
-                width = 76_usize.saturating_sub(line.len()),
+                width = 96_usize.saturating_sub(line.len()),
             ),
             None => write!(
                 line,
@@ -105,10 +108,11 @@ impl Row {
         } = &self.comparison;
         let of = |value: fn(&Found) -> f64| number(found.map(value));
         format!(
-            "{{\"workload\":\"{}\",\"bytes\":{},\"depth\":{},\"subject\":\"{subject}\",\"baseline\":\"{baseline}\",\
+            "{{\"workload\":\"{}\",\"backend\":\"{}\",\"bytes\":{},\"depth\":{},\"subject\":\"{subject}\",\"baseline\":\"{baseline}\",\
              \"mode\":{},\"ns\":{},\"baseline_ns\":{},\"p99_ns\":{},\"p999_ns\":{},\"ratio\":{},\"low\":{},\"high\":{},\
              \"pairs\":{},\"discarded\":{discarded},\"must\":{},\"verdict\":{}}}",
             self.workload,
+            self.backend,
             self.bytes,
             self.depth,
             text(found.map(|found| found.mode).map(Mode::name)),
@@ -129,6 +133,8 @@ impl Row {
 /// Instructions a call of one shape of message, both sides together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
+    /// Which lanes.
+    pub backend: &'static str,
     /// The message.
     pub shape: &'static str,
     /// Through what rpcgen makes.
@@ -141,7 +147,8 @@ impl Counted {
     /// A line of the table.
     pub(crate) fn text(&self) -> String {
         format!(
-            "B6  {:<24} generated {:>6.1}  by hand {:>6.1}  difference {:>6.1} instructions a call, both sides",
+            "B6  {:<6} {:<24} generated {:>6.1}  by hand {:>6.1}  difference {:>6.1} instructions a call, both sides",
+            self.backend,
             self.shape,
             self.generated,
             self.by_hand,
@@ -152,7 +159,8 @@ impl Counted {
     /// The same as a JSON object.
     pub(crate) fn json(&self) -> String {
         format!(
-            "{{\"workload\":\"B6\",\"shape\":\"{}\",\"generated\":{},\"by_hand\":{},\"difference\":{}}}",
+            "{{\"workload\":\"B6\",\"backend\":\"{}\",\"shape\":\"{}\",\"baseline\":\"by hand\",\"generated\":{},\"by_hand\":{},\"difference\":{}}}",
+            self.backend,
             self.shape,
             number(Some(self.generated)),
             number(Some(self.by_hand)),
@@ -198,6 +206,7 @@ mod tests {
     fn row(found: Vec<Found>, must: Option<f64>) -> Row {
         Row {
             workload: "B1",
+            backend: "inproc",
             bytes: 8,
             depth: 1,
             comparison: Comparison {
@@ -292,6 +301,7 @@ mod tests {
         assert_eq!(lines.len(), 1);
         for (key, value) in [
             ("workload", "B1"),
+            ("backend", "inproc"),
             ("subject", "rpcidl inproc"),
             ("mode", "near"),
             ("ratio", "0.6250"),
@@ -307,6 +317,7 @@ mod tests {
     #[test]
     fn counts_are_told_with_their_difference() {
         let counted = Counted {
+            backend: "inproc",
             shape: "16 fields",
             generated: 180.0,
             by_hand: 42.5,

@@ -1,7 +1,10 @@
 //! Medians, quantiles and bootstrap intervals.
 
-/// The value at a part (0 to 1) of sorted values; the slice must not be empty.
+/// The value at a part (0 to 1) of sorted values; NaN if there is none.
 pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
+    if sorted.is_empty() {
+        return f64::NAN;
+    }
     let rank = (part * (sorted.len() - 1) as f64).round() as usize;
     sorted[rank.min(sorted.len() - 1)]
 }

@@ -133,7 +133,7 @@ where
         replies: back.0,
         sum: 0,
     };
-    (Box::new(caller), Box::new(answerer))
+    Sides::Threads(Box::new(caller), Box::new(answerer))
 }
 
 impl<S: Send_<W>, R: Receive<W>, const W: usize> Caller for Calling<S, R, W> {
@@ -165,7 +165,7 @@ impl<S: Send_<W>, R: Receive<W>, const W: usize> Caller for Calling<S, R, W> {
                 *depth,
                 times,
                 |number| requests.send([number; W]),
-                receive,
+                || Some(receive()),
             );
         }
     }

@@ -1,12 +1,13 @@
-//! Our own stubs over in-process lanes.
+//! Our own stubs over the lanes of our backends.
 
-use std::hint::black_box;
+use std::sync::Arc;
 
-use super::{sum, time_groups, time_pipeline};
-use crate::pair::{Answerer, Caller, Sides, Stop, Subject};
-use crate::services;
+use super::echo;
+use crate::mapping::Mapping;
+use crate::order::{Order, Waiting, fresh_name};
+use crate::pair::{Sides, Subject};
 
-/// Calls kept in flight, and nothing else: the size is the type's.
+/// Between threads: calls kept in flight, and nothing else: the size is the type's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inproc {
     /// Bytes of payload.
@@ -21,146 +22,54 @@ impl Subject for Inproc {
     }
 
     fn make(&self) -> Sides {
-        match self.bytes {
-            8 => small8::make(self.depth),
-            32 => small32::make(self.depth),
-            56 => small56::make(self.depth),
-            64 => large64::make(self.depth),
-            128 => large128::make(self.depth),
-            256 => large256::make(self.depth),
-            1024 => large1024::make(self.depth),
-            4096 => large4096::make(self.depth),
-            other => panic!("there is no echo of {other} bytes"),
+        match echo::service(self.bytes) {
+            Ok(service) => (service.inproc)(self.depth),
+            Err(why) => panic!("{why}"),
         }
     }
 }
 
-macro_rules! echo {
-    ($module:ident, $service:ident, $payload:ident, $words:literal, $handler:item, |$reply:ident| $words_of:expr) => {
-        mod $module {
-            use super::*;
-            use services::$service::{Client, Handler, Reply, Server, pair};
-            use services::$payload;
-
-            struct Calling {
-                client: Client<u64>,
-                depth: usize,
-                sum: u64,
-            }
-
-            struct Answering {
-                server: Server,
-                echo: Echo,
-            }
-
-            #[derive(Default)]
-            struct Echo {
-                sum: u64,
-            }
-
-            impl Handler for Echo {
-                $handler
-            }
-
-            pub(super) fn make(depth: usize) -> Sides {
-                let (client, server) = pair().expect("the defaults are possible");
-                (Box::new(Calling { client, depth, sum: 0 }), Box::new(Answering { server, echo: Echo::default() }))
-            }
-
-            impl Calling {
-                #[inline(always)]
-                fn receive(client: &mut Client<u64>, total: &mut u64) -> usize {
-                    let polled = client.poll(|user_data, Reply::Echo($reply)| {
-                        if let Ok($reply) = $reply {
-                            *total = total.wrapping_add(user_data ^ sum(black_box($words_of)));
-                        }
-                    });
-                    polled.unwrap_or(usize::MAX)
-                }
-            }
-
-            impl Caller for Calling {
-                fn run(&mut self, calls: usize, group: usize, times: &mut Vec<f64>) {
-                    let Self { client, depth, sum } = self;
-                    if *depth == 1 {
-                        time_groups(calls, group, times, |number| {
-                            let payload = $payload { words: [number; $words] };
-                            if client.echo(&payload, number).is_ok() {
-                                while Self::receive(client, sum) == 0 {
-                                    std::hint::spin_loop();
-                                }
-                            }
-                        });
-                    } else {
-                        // Two closures use the client in turn.
-                        let client = std::cell::RefCell::new(client);
-                        time_pipeline(
-                            calls,
-                            group,
-                            *depth,
-                            times,
-                            |number| {
-                                let payload = $payload { words: [number; $words] };
-                                client.borrow_mut().echo(&payload, number).is_ok()
-                            },
-                            || Self::receive(&mut client.borrow_mut(), sum),
-                        );
-                    }
-                }
-            }
-
-            impl Answerer for Answering {
-                fn run(&mut self, stop: &Stop) {
-                    loop {
-                        match self.server.poll(&mut self.echo, 64) {
-                            Ok(0) => {
-                                if stop.idle() {
-                                    return;
-                                }
-                            }
-                            Ok(_) => {}
-                            Err(_) => return,
-                        }
-                    }
-                }
-            }
-        }
-    };
+/// Between processes, over shared memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shm {
+    /// Bytes of payload.
+    pub bytes: usize,
+    /// Calls in flight.
+    pub depth: usize,
+    /// Whether the processes do not trust each other.
+    pub isolated: bool,
 }
 
-macro_rules! small {
-    ($module:ident, $service:ident, $payload:ident, $words:literal) => {
-        echo! {
-            $module, $service, $payload, $words,
-            #[inline(always)]
-            fn echo(&mut self, payload: &$payload) -> $payload {
-                self.sum = self.sum.wrapping_add(sum(black_box(&payload.words)));
-                *payload
-            },
-            |reply| &reply.words
+impl Subject for Shm {
+    fn name(&self) -> String {
+        if self.isolated {
+            "rpcidl shm isolated".into()
+        } else {
+            "rpcidl shm".into()
         }
-    };
-}
+    }
 
-macro_rules! large {
-    ($module:ident, $service:ident, $payload:ident, $words:literal) => {
-        echo! {
-            $module, $service, $payload, $words,
-            #[inline(always)]
-            fn echo(&mut self, payload: &$payload, back: &mut $payload) {
-                self.sum = self.sum.wrapping_add(sum(black_box(&payload.words)));
-                *back = *payload;
-            },
-            |reply| &reply.back.words
-        }
-    };
+    fn make(&self) -> Sides {
+        let Self {
+            bytes,
+            depth,
+            isolated,
+        } = *self;
+        let name = fresh_name();
+        let order = Order::Shm {
+            bytes,
+            isolated,
+            waiting: Waiting::Spin,
+            name: name.clone(),
+        };
+        let make = move |_: &Arc<Mapping>| {
+            let service = echo::service(bytes)?;
+            if isolated {
+                (service.call_isolated)(&name, depth)
+            } else {
+                (service.call)(&name, depth)
+            }
+        };
+        Sides::Processes(order, Box::new(make))
+    }
 }
-
-small! { small8, echo8, P8, 1 }
-small! { small32, echo32, P32, 4 }
-small! { small56, echo56, P56, 7 }
-large! { large64, echo64, P64, 8 }
-large! { large128, echo128, P128, 16 }
-large! { large256, echo256, P256, 32 }
-large! { large1024, echo1024, P1024, 128 }
-large! { large4096, echo4096, P4096, 512 }

@@ -2,12 +2,105 @@
 
 #[cfg(feature = "peers")]
 pub(crate) mod channels;
+pub(crate) mod echo;
+#[cfg(feature = "peers")]
+pub(crate) mod iceoryx;
+#[cfg(feature = "peers")]
+pub(crate) mod ipc;
 pub(crate) mod lane;
 pub(crate) mod raw;
 pub(crate) mod slots;
+pub(crate) mod socket;
 pub(crate) mod system;
+pub(crate) mod waiting;
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::mapping::Mapping;
+use crate::order::Order;
+use crate::pair::Answerer;
+
+/// The side of the other process that does what it was told.
+pub(crate) fn answerer(order: &Order, mapping: &Arc<Mapping>) -> Result<Box<dyn Answerer>, String> {
+    use raw::{Memory, Side};
+    let fresh = |place: usize, bytes: usize, count: usize| {
+        let size = Side::bytes(bytes, count);
+        let memory = Memory::shared(mapping, place, size)?;
+        memory.clear(size);
+        Ok::<_, String>(memory)
+    };
+    Ok(match order {
+        &Order::PingPong {
+            lines,
+            bytes,
+            place,
+        } => Box::new(Side::answerer(&fresh(place, bytes, 1)?, lines, bytes)),
+        &Order::Slots {
+            bytes,
+            depth,
+            place,
+        } => {
+            let memory = fresh(place, bytes, depth)?;
+            Box::new(slots::Answering::over(&memory, bytes, depth))
+        }
+        &Order::Futex { place } => Box::new(system::Answering::at(mapping, place)?),
+        Order::Shm {
+            bytes,
+            isolated,
+            waiting,
+            name,
+        } => {
+            let service = echo::service(*bytes)?;
+            if *isolated {
+                (service.answer_isolated)(name, *waiting)?
+            } else {
+                (service.answer)(name, *waiting)?
+            }
+        }
+        Order::Hold { name } => Box::new(waiting::Holding::at(name, mapping)?),
+        Order::Socket { bytes, name } => Box::new(socket::Answering::at(name, *bytes)?),
+        #[cfg(feature = "peers")]
+        Order::Peer { of, bytes, name } => match of.as_str() {
+            iceoryx::NAME => iceoryx::answerer(*bytes, name)?,
+            ipc::NAME => ipc::answerer(*bytes, name)?,
+            other => return Err(format!("there is no peer `{other}`")),
+        },
+        #[cfg(not(feature = "peers"))]
+        Order::Peer { .. } => return Err("built without the feature `peers`".into()),
+    })
+}
+
+/// What a gap between calls adds to a name.
+fn gap_name(gap: Duration) -> String {
+    match gap.as_micros() {
+        0 => String::new(),
+        microseconds => format!(", idle for {microseconds} us"),
+    }
+}
+
+/// As [`time_groups`], but for a gap before every call, in which the caller keeps its core busy and which is not timed.
+#[inline(always)]
+pub(crate) fn time_gapped(
+    calls: usize,
+    group: usize,
+    gap: Duration,
+    times: &mut Vec<f64>,
+    mut call: impl FnMut(u64),
+) {
+    if gap.is_zero() {
+        return time_groups(calls, group, times, call);
+    }
+    for number in 1..=calls as u64 {
+        let idle = Instant::now();
+        while idle.elapsed() < gap {
+            std::hint::spin_loop();
+        }
+        let start = Instant::now();
+        call(number);
+        times.push(start.elapsed().as_nanos() as f64);
+    }
+}
 
 /// Makes `calls` calls one after the other and notes the time per call of each group.
 #[inline(always)]
@@ -29,7 +122,7 @@ pub(crate) fn time_groups(
 }
 
 /// Keeps `depth` calls in flight until `calls` are answered, and notes the time per call of each group. `send` returns false
-/// when there is no room, `receive` how many answers came.
+/// when there is no room, `receive` how many answers came; `None` ends it, since none will come any more.
 #[inline(always)]
 pub(crate) fn time_pipeline(
     calls: usize,
@@ -37,7 +130,7 @@ pub(crate) fn time_pipeline(
     depth: usize,
     times: &mut Vec<f64>,
     mut send: impl FnMut(u64) -> bool,
-    mut receive: impl FnMut() -> usize,
+    mut receive: impl FnMut() -> Option<usize>,
 ) {
     let mut in_flight = 0;
     let mut number = 1;
@@ -49,7 +142,7 @@ pub(crate) fn time_pipeline(
                 number += 1;
                 in_flight += 1;
             }
-            let got = receive();
+            let Some(got) = receive() else { return };
             in_flight -= got;
             answered += got;
             if got == 0 {
@@ -59,7 +152,8 @@ pub(crate) fn time_pipeline(
         times.push(start.elapsed().as_nanos() as f64 / answered as f64);
     }
     while in_flight != 0 {
-        in_flight -= receive();
+        let Some(got) = receive() else { return };
+        in_flight -= got;
     }
 }
 
@@ -67,4 +161,21 @@ pub(crate) fn time_pipeline(
 #[inline(always)]
 pub(crate) fn sum(words: &[u64]) -> u64 {
     words.iter().fold(0, |sum, word| sum.wrapping_add(*word))
+}
+
+/// Writes a payload, so that it is written.
+#[inline(always)]
+pub(crate) fn fill(payload: &mut [u8], number: u64) {
+    for word in payload.chunks_exact_mut(8) {
+        word.copy_from_slice(&number.to_ne_bytes());
+    }
+}
+
+/// Adds up a payload of bytes, so that it is read.
+#[inline(always)]
+pub(crate) fn sum_bytes(payload: &[u8]) -> u64 {
+    payload.chunks_exact(8).fold(0, |sum, word| {
+        word.try_into()
+            .map_or(sum, |word| sum.wrapping_add(u64::from_ne_bytes(word)))
+    })
 }

@@ -1,10 +1,13 @@
 //! Bare ping-pongs: the physical limit that everything is compared with.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::time_groups;
+use crate::mapping::{Mapping, draw};
+use crate::order::Order;
 use crate::pair::{Answerer, Caller, Sides, Stop, Subject};
 
 /// Flag and payload in the same lines; `lines` says whether the answer overwrites the question or has lines of its own.
@@ -13,6 +16,8 @@ pub(crate) struct PingPong {
     pub lines: usize,
     /// Bytes of payload.
     pub bytes: usize,
+    /// Whether the sides are two processes.
+    pub processes: bool,
 }
 
 /// Memory for both ways, on fresh pages.
@@ -44,8 +49,47 @@ impl Drop for Area {
     }
 }
 
+/// Where both sides lie.
+pub(crate) struct Memory {
+    /// What keeps it.
+    keep: Arc<dyn Any + Send + Sync>,
+    base: *mut u8,
+}
+
+impl Memory {
+    /// On fresh pages of this process.
+    pub(crate) fn fresh(bytes: usize) -> Self {
+        let area = Area::new(bytes);
+        Self {
+            base: area.base,
+            keep: Arc::new(area),
+        }
+    }
+
+    /// At a place of the memory that two processes share.
+    pub(crate) fn shared(
+        mapping: &Arc<Mapping>,
+        place: usize,
+        bytes: usize,
+    ) -> Result<Self, String> {
+        let base = mapping
+            .place(place, bytes)
+            .ok_or_else(|| format!("there is no place at {place} for {bytes} bytes"))?;
+        Ok(Self {
+            base: base.as_ptr(),
+            keep: Arc::clone(mapping) as Arc<dyn Any + Send + Sync>,
+        })
+    }
+
+    /// Makes it zeros; before anybody else uses it.
+    pub(crate) fn clear(&self, bytes: usize) {
+        // SAFETY: whoever made it asked for so many bytes, and nobody else uses them yet.
+        unsafe { self.base.write_bytes(0, bytes) };
+    }
+}
+
 pub(crate) struct Side {
-    _area: Arc<Area>,
+    _keep: Arc<dyn Any + Send + Sync>,
     mine: *mut u64,
     theirs: *mut u64,
     words: usize,
@@ -53,7 +97,7 @@ pub(crate) struct Side {
     sum: u64,
 }
 
-// SAFETY: the pointers go into `_area`, which is shared; each side writes only what the flag has given it.
+// SAFETY: the pointers go into what `_keep` keeps, which is shared; each side writes only what the flag has given it.
 unsafe impl Send for Side {}
 
 impl Side {
@@ -89,46 +133,79 @@ impl Side {
 impl Subject for PingPong {
     fn name(&self) -> String {
         format!(
-            "bare ping-pong, {}",
-            if self.lines == 1 {
-                "one line"
-            } else {
-                "two lines"
-            }
+            "bare ping-pong, {} line{}{}",
+            if self.lines == 1 { "one" } else { "two" },
+            if self.lines == 1 { "" } else { "s" },
+            if self.processes { ", processes" } else { "" }
         )
     }
 
     fn make(&self) -> Sides {
-        let mut pairs = Side::pairs(self.lines, self.bytes, 1);
-        match pairs.pop() {
-            Some((caller, answerer)) => (Box::new(caller), Box::new(answerer)),
-            None => unreachable!("one pair was asked for"),
+        let Self { lines, bytes, .. } = *self;
+        let size = Side::bytes(bytes, 1);
+        if !self.processes {
+            let memory = Memory::fresh(size);
+            return Sides::Threads(
+                Box::new(Side::caller(&memory, lines, bytes)),
+                Box::new(Side::answerer(&memory, lines, bytes)),
+            );
         }
+        let place = draw(size);
+        let order = Order::PingPong {
+            lines,
+            bytes,
+            place,
+        };
+        let make = move |mapping: &Arc<Mapping>| {
+            let memory = Memory::shared(mapping, place, size)?;
+            Ok(Box::new(Side::caller(&memory, lines, bytes)) as Box<dyn Caller>)
+        };
+        Sides::Processes(order, Box::new(make))
     }
 }
 
 impl Side {
-    /// Both sides of as many places, each with the lines for a message there and, if `lines` is 2, others for the one back.
-    pub(crate) fn pairs(lines: usize, bytes: usize, count: usize) -> Vec<(Self, Self)> {
-        let stride = (8 + bytes).next_multiple_of(128);
-        let area = Arc::new(Area::new(2 * stride * count));
-        let words = bytes.div_ceil(8);
-        let pair = |index: usize| {
-            // SAFETY: the area has room for two messages a place.
-            let there = unsafe { area.base.add(2 * stride * index) };
-            // SAFETY: as above.
-            let back = unsafe { there.add(if lines == 1 { 0 } else { stride }) };
-            let side = |mine: *mut u8, theirs: *mut u8| Self {
-                _area: Arc::clone(&area),
-                mine: mine.cast(),
-                theirs: theirs.cast(),
-                words,
-                turn: 0,
-                sum: 0,
-            };
-            (side(there, back), side(back, there))
-        };
-        (0..count).map(pair).collect()
+    /// Bytes of memory for so many places.
+    pub(crate) fn bytes(bytes: usize, count: usize) -> usize {
+        2 * Self::stride(bytes) * count
+    }
+
+    fn stride(bytes: usize) -> usize {
+        (8 + bytes).next_multiple_of(128)
+    }
+
+    /// The side that asks at the one place there is.
+    pub(crate) fn caller(memory: &Memory, lines: usize, bytes: usize) -> Self {
+        Self::at(memory, lines, bytes, 0, true)
+    }
+
+    /// The other one.
+    pub(crate) fn answerer(memory: &Memory, lines: usize, bytes: usize) -> Self {
+        Self::at(memory, lines, bytes, 0, false)
+    }
+
+    /// A side of one place of several, each with the lines for a message there and, if `lines` is 2, others for the one back.
+    pub(crate) fn at(
+        memory: &Memory,
+        lines: usize,
+        bytes: usize,
+        index: usize,
+        asks: bool,
+    ) -> Self {
+        let stride = Self::stride(bytes);
+        // SAFETY: the memory has room for two messages a place.
+        let there = unsafe { memory.base.add(2 * stride * index) };
+        // SAFETY: as above.
+        let back = unsafe { there.add(if lines == 1 { 0 } else { stride }) };
+        let (mine, theirs) = if asks { (there, back) } else { (back, there) };
+        Self {
+            _keep: Arc::clone(&memory.keep),
+            mine: mine.cast(),
+            theirs: theirs.cast(),
+            words: bytes.div_ceil(8),
+            turn: 0,
+            sum: 0,
+        }
     }
 
     /// Asks; the answer to the question before has been taken.

@@ -1,9 +1,12 @@
 //! Bare slots in a ring: the limit for calls that are in flight together.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
-use super::raw::Side;
+use super::raw::{Memory, Side};
 use super::time_pipeline;
+use crate::mapping::{Mapping, draw};
+use crate::order::Order;
 use crate::pair::{Answerer, Caller, Sides, Stop, Subject};
 
 /// Slots of two lines each way, flag and payload, used in their order; nothing else.
@@ -13,6 +16,8 @@ pub(crate) struct Slots {
     pub bytes: usize,
     /// Calls in flight.
     pub depth: usize,
+    /// Whether the sides are two processes.
+    pub processes: bool,
 }
 
 struct Calling {
@@ -24,31 +29,63 @@ struct Calling {
     in_flight: usize,
 }
 
-struct Answering {
+pub(crate) struct Answering {
     slots: Vec<Side>,
     next: usize,
 }
 
+impl Calling {
+    fn over(memory: &Memory, bytes: usize, depth: usize) -> Self {
+        let slot = |index| Side::at(memory, 2, bytes, index, true);
+        Self {
+            slots: (0..depth).map(slot).collect(),
+            ask: 0,
+            take: 0,
+            in_flight: 0,
+        }
+    }
+}
+
+impl Answering {
+    pub(crate) fn over(memory: &Memory, bytes: usize, depth: usize) -> Self {
+        let slot = |index| Side::at(memory, 2, bytes, index, false);
+        Self {
+            slots: (0..depth).map(slot).collect(),
+            next: 0,
+        }
+    }
+}
+
 impl Subject for Slots {
     fn name(&self) -> String {
-        "bare slots".into()
+        if self.processes {
+            "bare slots, processes".into()
+        } else {
+            "bare slots".into()
+        }
     }
 
     fn make(&self) -> Sides {
-        let (calling, answering): (Vec<_>, Vec<_>) =
-            Side::pairs(2, self.bytes, self.depth).into_iter().unzip();
-        (
-            Box::new(Calling {
-                slots: calling,
-                ask: 0,
-                take: 0,
-                in_flight: 0,
-            }),
-            Box::new(Answering {
-                slots: answering,
-                next: 0,
-            }),
-        )
+        let Self { bytes, depth, .. } = *self;
+        let size = Side::bytes(bytes, depth);
+        if !self.processes {
+            let memory = Memory::fresh(size);
+            return Sides::Threads(
+                Box::new(Calling::over(&memory, bytes, depth)),
+                Box::new(Answering::over(&memory, bytes, depth)),
+            );
+        }
+        let place = draw(size);
+        let order = Order::Slots {
+            bytes,
+            depth,
+            place,
+        };
+        let make = move |mapping: &Arc<Mapping>| {
+            let memory = Memory::shared(mapping, place, size)?;
+            Ok(Box::new(Calling::over(&memory, bytes, depth)) as Box<dyn Caller>)
+        };
+        Sides::Processes(order, Box::new(make))
     }
 }
 
@@ -83,7 +120,7 @@ impl Caller for Calling {
                     this.in_flight -= 1;
                     got += 1;
                 }
-                black_box(got)
+                Some(black_box(got))
             },
         );
     }

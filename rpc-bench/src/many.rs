@@ -1,0 +1,387 @@
+//! B3: many clients of one server, each a thread of this process with a lane of its own; and what those cost that are idle.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::figure::{Figure, Must, Value};
+use crate::machine;
+use crate::order::{Order, Waiting, fresh_name};
+use crate::remote::Remote;
+use crate::services::{P64, echo64};
+use crate::stats;
+use crate::subjects::waiting::{Client, call, client};
+use crate::subjects::{sum, time_groups};
+use crate::watchdog;
+
+/// What is measured of a number of clients.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    clients: usize,
+    depth: usize,
+    waiting: Waiting,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    /// Calls a second, of all clients together.
+    rate: f64,
+    /// Calls of the client with the fewest over those of the one with the most.
+    fairness: f64,
+    /// The same of calls for the time on a processor that each client had: what the scheduler gave to whom is left out.
+    fairness_of_server: f64,
+    /// Nanoseconds of a call; a sample.
+    times: Vec<f64>,
+    /// The part of two cores that the two processes had.
+    share: f64,
+}
+
+/// With less of two cores than this somebody else took part: what clients that spin had of each other says little then.
+const UNDISTURBED: f64 = 0.95;
+
+/// The rows; each is handed over when it is there.
+pub(crate) fn run(
+    quick: bool,
+    core: Option<usize>,
+    mut tell: impl FnMut(Figure),
+) -> Result<(), String> {
+    let mut remote = Remote::start(core)?;
+    let numbers: &[usize] = if quick { &[16] } else { &[2, 4, 8, 16, 64] };
+    let depths: &[usize] = if quick { &[1] } else { &[1, 8] };
+    for waiting in [Waiting::Spin, Waiting::Default, Waiting::Sleep] {
+        // Clients that sleep at once differ from the others where many wait together.
+        let numbers = match waiting {
+            Waiting::Sleep => &[16],
+            _ => numbers,
+        };
+        for &depth in depths {
+            for &clients in numbers {
+                let load = Load {
+                    clients,
+                    depth,
+                    waiting,
+                };
+                compare(&mut remote, load, quick, &mut tell)?;
+            }
+        }
+    }
+    drop(remote);
+    tell(crowd(quick, core)?);
+    Ok(())
+}
+
+/// So many clients beside one alone, in the order ABBA.
+fn compare(
+    remote: &mut Remote,
+    load: Load,
+    quick: bool,
+    tell: &mut impl FnMut(Figure),
+) -> Result<(), String> {
+    let alone = Load { clients: 1, ..load };
+    let before = measure(remote, alone, quick)?;
+    let first = measure(remote, load, quick)?;
+    let second = measure(remote, load, quick)?;
+    let after = measure(remote, alone, quick)?;
+    let one = f64::midpoint(before.rate, after.rate);
+    let rate = f64::midpoint(first.rate, second.rate);
+    let mut times = [&first.times[..], &second.times[..]].concat();
+    let median = stats::median(&mut times);
+    // What is promised of calls that block: those of a client with default settings.
+    let share = [&before, &first, &second, &after]
+        .iter()
+        .fold(1.0, |least: f64, found| least.min(found.share));
+    let promised = load.clients == 16 && load.depth == 1 && load.waiting == Waiting::Default;
+    let must = |at_least| {
+        if promised {
+            Must::AtLeast(at_least)
+        } else {
+            Must::Anything
+        }
+    };
+    tell(Figure {
+        workload: "B3",
+        backend: "shm",
+        subject: format!(
+            "{} clients, depth {}, {}",
+            load.clients,
+            load.depth,
+            load.waiting.name()
+        ),
+        baseline: "one client".into(),
+        values: vec![
+            Value::new("rate", rate / 1e3, "k/s"),
+            Value::new("rate_of_one", one / 1e3, "k/s"),
+            Value::new("ratio", rate / one, "")
+                .must(must(0.7))
+                .decided(share >= UNDISTURBED),
+            Value::new("fairness", first.fairness.min(second.fairness), "")
+                .must(must(0.8))
+                .decided(share >= UNDISTURBED),
+            Value::new(
+                "fairness_of_server",
+                first.fairness_of_server.min(second.fairness_of_server),
+                "",
+            ),
+            Value::new("least_of_two_cores", 100.0 * share, "%"),
+            Value::new("median", median / 1e3, "us"),
+            Value::new("p99", stats::quantile(&times, 0.99) / 1e3, "us"),
+        ],
+    });
+    Ok(())
+}
+
+/// Times that one client keeps at most.
+const SAMPLES: usize = 20_000;
+
+fn measure(remote: &mut Remote, load: Load, quick: bool) -> Result<Found, String> {
+    let name = fresh_name();
+    remote.answer(&Order::Shm {
+        bytes: 64,
+        isolated: false,
+        waiting: load.waiting,
+        name: name.clone(),
+    })?;
+    let connected: Result<Vec<_>, _> = (0..load.clients)
+        .map(|_| client(&name, load.waiting))
+        .collect();
+    // On one core each has to have had several turns.
+    let least = Duration::from_millis(if quick { 200 } else { 400 });
+    let length = least.max(Duration::from_millis(100) * load.clients as u32);
+    let result = match connected {
+        Ok(clients) => together(clients, load.depth, length, remote.id()),
+        Err(why) => Err(why),
+    };
+    remote.stop();
+    // Its clients have gone by now, and one that comes wakes it once more.
+    drop(client(&name, Waiting::Default));
+    remote.stopped()?;
+    watchdog::feed();
+    result
+}
+
+/// All clients call for as long, each on a thread of its own on the caller's core.
+fn together(
+    clients: Vec<Client>,
+    depth: usize,
+    length: Duration,
+    server: u32,
+) -> Result<Found, String> {
+    let server = server.to_string();
+    let spent = || machine::cpu_time(&server) + machine::cpu_time("self");
+    let number = clients.len();
+    let (barrier, over) = (Barrier::new(number + 1), AtomicBool::new(false));
+    let (done, took, share) = std::thread::scope(|scope| {
+        let threads: Vec<_> = clients
+            .into_iter()
+            .map(|mut client| {
+                let (barrier, over) = (&barrier, &over);
+                scope.spawn(move || {
+                    barrier.wait();
+                    let before = clock_gettime(ClockId::ThreadCPUTime);
+                    let (calls, times) = calls(&mut client, depth, over)?;
+                    let spent = clock_gettime(ClockId::ThreadCPUTime) - before;
+                    let spent = spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9;
+                    Some((calls, calls as f64 / spent, times))
+                })
+            })
+            .collect();
+        barrier.wait();
+        let (start, before) = (Instant::now(), spent());
+        std::thread::sleep(length);
+        over.store(true, Ordering::Relaxed);
+        let took = start.elapsed();
+        let share = (spent() - before).as_secs_f64() / (2.0 * took.as_secs_f64());
+        let done: Option<Vec<_>> = threads
+            .into_iter()
+            .map(|thread| thread.join().ok().flatten())
+            .collect();
+        (done, took, share)
+    });
+    let done = done.ok_or("a call failed")?;
+    let total: u64 = done.iter().map(|(calls, ..)| calls).sum();
+    let fairness = |of: fn(&(u64, f64, Vec<f64>)) -> f64| {
+        let (least, most) = done
+            .iter()
+            .map(of)
+            .fold((f64::INFINITY, 0.0_f64), |(least, most), one| {
+                (least.min(one), most.max(one))
+            });
+        least / most
+    };
+    Ok(Found {
+        rate: total as f64 / took.as_secs_f64(),
+        fairness: fairness(|(calls, ..)| *calls as f64),
+        fairness_of_server: fairness(|(_, rate, _)| *rate),
+        times: done.into_iter().flat_map(|(.., times)| times).collect(),
+        share,
+    })
+}
+
+/// Calls until it is over: how many, and how long some of them took. `None` if one failed.
+fn calls(client: &mut Client, depth: usize, over: &AtomicBool) -> Option<(u64, Vec<f64>)> {
+    let (mut calls, mut total, mut failed) = (0, 0, false);
+    let mut times = Vec::with_capacity(SAMPLES);
+    let start = Instant::now();
+    let now = || start.elapsed().as_nanos() as u64;
+    let mut keep = |number: u64, time: u64| {
+        // The latest of them: which ones has nothing to do with how long they took.
+        if times.len() < SAMPLES {
+            times.push(time as f64);
+        } else {
+            times[number as usize % SAMPLES] = time as f64;
+        }
+    };
+    if depth == 1 {
+        while !over.load(Ordering::Relaxed) {
+            let sent = now();
+            if !call(client, calls, &mut total) {
+                return None;
+            }
+            keep(calls, now() - sent);
+            calls += 1;
+        }
+        return Some((calls, times));
+    }
+    let mut in_flight = 0;
+    // What is in flight at the end is received, too, but does not count.
+    while in_flight > 0 || !over.load(Ordering::Relaxed) {
+        let ends = over.load(Ordering::Relaxed);
+        while !ends && in_flight < depth {
+            let payload = P64 { words: [calls; 8] };
+            client.echo(&payload, now()).ok()?;
+            in_flight += 1;
+        }
+        if in_flight == 0 {
+            break;
+        }
+        client.wait(PATIENCE).ok()?;
+        let arrived = client.poll(|sent, echo64::Reply::Echo(reply)| match reply {
+            Ok(reply) => {
+                total = total.wrapping_add(sum(&reply.back.words));
+                if !ends {
+                    keep(calls, now() - sent);
+                    calls += 1;
+                }
+            }
+            Err(_) => failed = true,
+        });
+        in_flight -= arrived.ok()?;
+        if failed {
+            return None;
+        }
+    }
+    std::hint::black_box(total);
+    Some((calls, times))
+}
+
+/// How long a wait for replies may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One active client among many idle ones, beside one alone: two servers of which each sleeps while the other has calls.
+fn crowd(quick: bool, core: Option<usize>) -> Result<Figure, String> {
+    let (idle, rounds) = if quick { (200, 10) } else { (1000, 60) };
+    let serve = || {
+        let mut remote = Remote::start(core)?;
+        let name = fresh_name();
+        remote.answer(&Order::Shm {
+            bytes: 64,
+            isolated: false,
+            waiting: Waiting::Default,
+            name: name.clone(),
+        })?;
+        let active = client(&name, Waiting::Default)?;
+        Ok::<_, String>((remote, name, active))
+    };
+    let (_quiet, _, mut alone) = serve()?;
+    let (busy, name, mut among) = serve()?;
+    let crowd: Result<Vec<_>, _> = (0..idle).map(|_| client(&name, Waiting::Default)).collect();
+    let crowd = crowd?;
+    watchdog::feed();
+    let mut ratios = Vec::new();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let mut medians = [0.0; 4];
+        for (median, is_among) in medians.iter_mut().zip([false, true, true, false]) {
+            let active = if is_among { &mut among } else { &mut alone };
+            *median = active_median(active)?;
+        }
+        let [first, second, third, fourth] = medians;
+        ratios.push((second + third) / (first + fourth));
+        theirs.extend([first, fourth]);
+        ours.extend([second, third]);
+    }
+    let ratio = stats::bootstrap(&ratios).map_or(f64::NAN, |ratio| ratio.median);
+    let [server, client] = idle_shares(&busy);
+    drop(crowd);
+    Ok(Figure {
+        workload: "B3",
+        backend: "shm",
+        subject: format!("one active client among {idle} idle ones"),
+        baseline: "one client alone".into(),
+        values: vec![
+            Value::new("median", stats::median(&mut ours), "ns"),
+            Value::new("median_alone", stats::median(&mut theirs), "ns"),
+            Value::new("ratio", ratio, "").must(Must::AtMost(1.5)),
+            Value::new("server_idle", server, "%"),
+            Value::new("client_idle", client, "%"),
+        ],
+    })
+}
+
+fn active_median(client: &mut Client) -> Result<f64, String> {
+    let (mut times, mut total, mut failed) = (Vec::new(), 0, false);
+    // The first group wakes the server.
+    time_groups(2050, 50, &mut times, |number| {
+        failed = failed || !call(client, number, &mut total);
+    });
+    if failed {
+        return Err("a call failed".into());
+    }
+    Ok(stats::median(&mut times[1..]))
+}
+
+/// Which part of a core the server's process and this one take while nobody calls.
+fn idle_shares(server: &Remote) -> [f64; 2] {
+    // Both have stopped spinning.
+    std::thread::sleep(Duration::from_millis(50));
+    let server = server.id().to_string();
+    let look = || [server.as_str(), "self"].map(machine::cpu_time);
+    let (start, before) = (Instant::now(), look());
+    std::thread::sleep(Duration::from_secs(1));
+    let after = look();
+    let took = start.elapsed();
+    [0, 1].map(|of| {
+        let spent = after[of].saturating_sub(before[of]);
+        100.0 * spent.as_secs_f64() / took.as_secs_f64()
+    })
+}
+
+/// B4's row that is no comparison: what a connection costs that is not used.
+pub(crate) fn idle(core: Option<usize>) -> Result<Figure, String> {
+    let mut remote = Remote::start(core)?;
+    let name = fresh_name();
+    remote.answer(&Order::Shm {
+        bytes: 64,
+        isolated: false,
+        waiting: Waiting::Default,
+        name: name.clone(),
+    })?;
+    let mut client = client(&name, Waiting::Default)?;
+    if !call(&mut client, 1, &mut 0) {
+        return Err("a call failed".into());
+    }
+    let [server, own] = idle_shares(&remote);
+    Ok(Figure {
+        workload: "B4",
+        backend: "shm",
+        subject: "one idle client, part of a core".into(),
+        baseline: String::new(),
+        values: vec![
+            Value::new("server", server, "%"),
+            Value::new("client", own, "%"),
+        ],
+    })
+}
