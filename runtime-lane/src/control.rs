@@ -1,6 +1,6 @@
 //! What the two ends of a lane tell each other outside the slots: who sleeps, who is gone.
 
-use crate::barrier::{BarrierScope, heavy, light};
+use crate::barrier::{BarrierScope, heavy, light, prepare_barrier};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// A flag or counter in cache lines of its own: it is written seldom and read by every call, so the reader's copy stays
@@ -95,7 +95,8 @@ impl Side {
 
     /// The barrier after an announcement.
     pub(crate) fn barrier(&self, scope: BarrierScope) {
-        heavy(!self.fences(), scope);
+        // Not by the word: the peer could have changed it, and this side makes one barrier for many lanes.
+        heavy(prepare_barrier(scope), scope);
     }
 
     fn fences(&self) -> bool {

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use crate::control::Wake;
+use crate::control::{Side, Wake};
 use crate::memory::Memory;
 use crate::server::{LaneTicket, ServerLane};
 use crate::sync::{Ordering, fence};
@@ -50,6 +50,11 @@ impl<M: Memory> Polled<M> {
             idle_at: Word::next_request(Word::FIRST),
             index,
         }
+    }
+
+    /// What the client is told of the server.
+    fn side(&self) -> &Side {
+        self.lane.memory().control().server()
     }
 
     /// True if the next request is in `slot`.
@@ -164,6 +169,8 @@ pub struct LaneSet<M: Memory> {
     wake: Cell<Wake>,
     /// True if all lanes are to be polled again.
     rouse: Cell<bool>,
+    /// True if a lane was found to be idle for so long that it is to sleep.
+    has_idle: bool,
 }
 
 impl<M: Memory> Default for LaneSet<M> {
@@ -177,6 +184,7 @@ impl<M: Memory> Default for LaneSet<M> {
             vain: 0,
             wake: Cell::new(Wake::Thread),
             rouse: Cell::new(false),
+            has_idle: false,
         }
     }
 }
@@ -255,6 +263,9 @@ impl<M: Memory> LaneSet<M> {
         if self.rouse.get() {
             self.rouse();
         }
+        if self.has_idle {
+            self.retire();
+        }
         // The request that was found is still to come, so it was gone again when it was to be taken. An honest client takes none back; with
         // one that does, the others get their turn, and the poll ends. It is noticed here and not in `poll`, which would keep count of it
         // in every call.
@@ -276,11 +287,8 @@ impl<M: Memory> LaneSet<M> {
                 self.found = Some(polled.next());
                 return true;
             }
-            if polled.idle >= IDLE_POLLS {
-                self.idle(self.cursor);
-            } else {
-                self.advance();
-            }
+            self.has_idle |= polled.idle >= IDLE_POLLS;
+            self.advance();
         }
         false
     }
@@ -307,26 +315,41 @@ impl<M: Memory> LaneSet<M> {
         polled
     }
 
-    /// Puts an idle lane to sleep, unless it is the only one that is awake, which costs nobody anything, or a request came
-    /// in at the last moment.
+    /// Puts the idle lanes to sleep, but for the last one that is awake, which costs nobody anything, and those to which a request came in
+    /// at the last moment. All in one go: it takes a barrier, which is dear.
     #[cold]
-    fn idle(&mut self, at: usize) {
-        let polled = &mut self.awake[at];
-        polled.idle = 0;
-        if self.awake.len() == 1 {
-            self.advance();
+    fn retire(&mut self) {
+        self.has_idle = false;
+        if let [only] = &mut self.awake[..] {
+            only.idle = 0;
             return;
         }
-        let polled = &self.awake[at];
-        let server = polled.lane.memory().control().server();
-        server.announce_sleep(self.wake.get(), M::SCOPE);
-        if polled.is_ready() && server.wake().is_some() {
-            // It is polled again at once.
-            return;
+        let is_idle = |polled: &&Polled<M>| polled.idle >= IDLE_POLLS;
+        for polled in self.awake.iter().filter(is_idle) {
+            polled.side().announce_without_barrier(self.wake.get());
         }
-        let polled = self.take_out(at);
-        let index = polled.index as usize;
-        self.places[index] = Place::Asleep(polled);
+        if let Some(polled) = self.awake.first() {
+            polled.side().barrier(M::SCOPE);
+        }
+        let mut at = 0;
+        while let Some(polled) = self.awake.get_mut(at) {
+            if polled.idle < IDLE_POLLS {
+                at += 1;
+                continue;
+            }
+            polled.idle = 0;
+            let is_last = self.awake.len() == 1;
+            let polled = &self.awake[at];
+            if is_last || polled.is_ready() {
+                // It is polled again at once. That its client has woken it already changes nothing: the look that this makes finds it awake.
+                polled.side().wake();
+                at += 1;
+            } else {
+                let polled = self.take_out(at);
+                let index = polled.index as usize;
+                self.places[index] = Place::Asleep(polled);
+            }
+        }
     }
 
     /// Removes a lane if its client is gone and its requests have all been received; true if it did.
@@ -336,7 +359,7 @@ impl<M: Memory> LaneSet<M> {
             return false;
         };
         // In this order: what the client sent before it went is visible once the flag is.
-        if !polled.lane.memory().control().client_is_gone() || polled.is_ready() {
+        if !polled.lane.memory().client_is_gone() || polled.is_ready() {
             return false;
         }
         if let Some(at) = at {
@@ -358,12 +381,12 @@ impl<M: Memory> LaneSet<M> {
     /// Stops polling every lane, so that the next request of any rings. True if one came in at the last moment.
     pub fn announce_sleep(&self) -> bool {
         for polled in &self.awake {
-            let server = polled.lane.memory().control().server();
-            server.announce_without_barrier(self.wake.get());
+            polled.side().announce_without_barrier(self.wake.get());
         }
-        // One is enough for all: it is of the whole process, or of all.
+        // One is enough for all: it is of the whole process, or of all. Whether it has to be the heavy one no lane decides: each has a client
+        // of its own, which may have no barriers, or say so.
         if let Some(polled) = self.awake.first() {
-            polled.lane.memory().control().server().barrier(M::SCOPE);
+            polled.side().barrier(M::SCOPE);
         }
         self.any_ready()
     }
@@ -371,7 +394,7 @@ impl<M: Memory> LaneSet<M> {
     /// Polls again every lane that `announce_sleep` stopped.
     pub fn end_sleep(&self) {
         for polled in &self.awake {
-            polled.lane.memory().control().server().wake();
+            polled.side().wake();
         }
     }
 

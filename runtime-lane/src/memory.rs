@@ -142,6 +142,18 @@ pub unsafe trait Memory: Clone + Send + Sync + 'static {
     /// The control block.
     fn control(&self) -> &Control;
 
+    /// True once the client is gone. Where the peer could take back what the control block says of that, this side keeps it for itself.
+    #[inline]
+    fn client_is_gone(&self) -> bool {
+        self.control().client_is_gone()
+    }
+
+    /// True once the server is gone; as above.
+    #[inline]
+    fn server_is_gone(&self) -> bool {
+        self.control().server_is_gone()
+    }
+
     /// Wakes the server, which has stopped polling this lane, in the way that it asked for.
     fn wake_server(&self, wake: Wake);
 

@@ -103,8 +103,9 @@ impl Seen {
     /// replies go elsewhere (`splits`) it stays, and its generation comes round again.
     #[inline(always)]
     fn admits(&self, word: Word, splits: bool) -> bool {
-        // Relaxed: written by this thread, or by a holder whose answer came before the request by way of the client.
-        let seen = self.0.load(Ordering::Relaxed);
+        // Acquire: a holder on another thread has read the request before it gave the slot up; pairs with `give_up`. That the client waits
+        // for the answer before it sends again would order them, too, but a dishonest one does not.
+        let seen = self.0.load(Ordering::Acquire);
         seen & Self::HELD == 0 && (!splits || seen != word.identity())
     }
 
@@ -123,8 +124,8 @@ impl Seen {
         } else {
             Self::NOTHING
         };
-        // Relaxed: for this thread's next look, or ordered by the client's next request, which follows the reply's word.
-        self.0.store(left, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `admits`.
+        self.0.store(left, Ordering::Release);
     }
 }
 
@@ -311,7 +312,7 @@ impl<M: Memory> ServerLane<M> {
         if let Some(wake) = client.call() {
             self.memory.wake_client(wake);
         }
-        if client.is_gone() {
+        if self.memory.client_is_gone() {
             Err(ReplyError::Disconnected)
         } else {
             Ok(())
@@ -332,7 +333,7 @@ impl<M: Memory> ServerLane<M> {
         fill: &mut dyn FnMut(NonNull<u8>),
     ) -> Result<(), EmitError> {
         let control = self.memory.control();
-        if control.client_is_gone() {
+        if self.memory.client_is_gone() {
             return Err(EmitError::Disconnected);
         }
         let events = self.memory.geometry().events;

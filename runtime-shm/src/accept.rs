@@ -4,7 +4,6 @@
 //! client that says nothing, or nonsense, keeps nobody.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,7 @@ use crate::{socket, stat};
 /// How long a connection may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Connections at a time that have not said it.
+/// Connections of one user at a time that have not said it: who stalls keeps nobody else out.
 const MAX_PENDING: usize = 64;
 
 /// Connections that are accepted in one go, so that a flood of them keeps nobody from the rest.
@@ -76,7 +75,12 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
 
     /// Gives the name up. When this returns nobody is accepted any more, and somebody else may have it.
     pub(crate) fn close(&self) {
-        self.door().listener = None;
+        let mut door = self.door();
+        if let Some(listener) = &door.listener {
+            // Not left to the closing: a child that was forked may have a copy.
+            unwatch(listener.socket());
+        }
+        door.listener = None;
     }
 
     /// Hears what an accepted connection wants, or ends it.
@@ -99,14 +103,13 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
             );
             return self.refuse(&socket, Verdict::Denied, why);
         }
-        // Relaxed: only this thread adds.
-        if self.hub.pending.load(Ordering::Relaxed) >= MAX_PENDING {
+        if !self.hub.greet(peer.uid, MAX_PENDING) {
             let why =
                 format!("{MAX_PENDING} connections have not said yet what they want; try again");
             return self.refuse(&socket, Verdict::Refused, why);
         }
-        self.hub.pending.fetch_add(1, Ordering::Relaxed);
         let pending = Arc::new(Pending {
+            user: peer.uid,
             hub: Arc::clone(&self.hub),
             bell: Arc::clone(&self.bell),
             caller: Mutex::new(Some(Caller {
@@ -189,6 +192,7 @@ pub(crate) struct Caller {
 
 /// A connection that has not said yet what it wants.
 struct Pending<S: Service, T: Trust> {
+    user: u32,
     hub: Arc<Hub<S, T>>,
     bell: Arc<OwnedFd>,
     /// Taken when it has said it.
@@ -233,6 +237,7 @@ impl<S: Service, T: Trust> Watched for Pending<S, T> {
                 return false;
             }
         };
+        socket::take_no_descriptors(socket);
         unwatch(socket);
         if let Some(caller) = place.take() {
             match hello.purpose {
@@ -266,6 +271,8 @@ impl<S: Service, T: Trust> Watched for Pending<S, T> {
 
 impl<S: Service, T: Trust> Drop for Pending<S, T> {
     fn drop(&mut self) {
-        self.hub.pending.fetch_sub(1, Ordering::Relaxed);
+        self.hub.dismiss(self.user);
+        // One whose time was over: a child that was forked may have a copy of the socket, and the kernel would go on telling of it.
+        self.stop();
     }
 }

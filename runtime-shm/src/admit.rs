@@ -7,10 +7,11 @@ use runtime_core::{AttachError, Service};
 use runtime_lane::{BarrierScope, Geometry, prepare_barrier};
 
 use crate::accept::Caller;
+use crate::given::Given;
 use crate::handshake::{Answer, Hello, Terms, Verdict};
 use crate::hub::{Hub, Newcomer, NoSeat, Seat};
 use crate::link::{Link, Role, has_ended, watch_link};
-use crate::memory::{self, Parts, Shared, ShmMemory, Sizes};
+use crate::memory::{self, Copies, Parts, Shared, ShmMemory, Sizes};
 use crate::segment::Writer;
 use crate::socket;
 use crate::trust::{Trust, shape};
@@ -65,7 +66,7 @@ pub(crate) fn admit<S: Service, T: Trust>(
     bell: &OwnedFd,
     caller: Caller,
     hello: &Hello,
-    descriptors: Vec<OwnedFd>,
+    descriptors: Vec<Given>,
 ) {
     let Caller {
         socket,
@@ -88,7 +89,11 @@ pub(crate) fn admit<S: Service, T: Trust>(
         Err(NoSeat::Closed) => return refused(Verdict::Refused, "it is shutting down".into()),
     };
     let asymmetric = terms.asymmetric && wanted.asymmetric;
-    let (parts, given) = match make::<T>(&geometry, asymmetric, descriptors) {
+    let made = make::<T>(&geometry, asymmetric, descriptors).and_then(|(parts, given)| {
+        let copies = Copies::of::<T>(&geometry, true).map_err(|error| error.to_string())?;
+        Ok((parts, given, copies))
+    });
+    let (parts, given, copies) = match made {
         Ok(made) => made,
         Err(why) => {
             leave(hub, seat);
@@ -101,7 +106,7 @@ pub(crate) fn admit<S: Service, T: Trust>(
         process: hold,
         role: Role::Server,
     };
-    let memory = ShmMemory::<S, T>::new(geometry, parts, link);
+    let memory = ShmMemory::<S, T>::new(geometry, parts, copies, link);
     let shared = Arc::clone(memory.shared());
     let peer = Arc::new(Peer {
         shared: Arc::downgrade(&shared),
@@ -141,7 +146,7 @@ pub(crate) fn admit<S: Service, T: Trust>(
     }
     if socket::send(&shared.link().socket, &welcome.to_bytes(), &fds).is_err() {
         // It left meanwhile.
-        shared.control().set_client_gone();
+        shared.set_peer_gone();
         hub.ring(seat.bell);
     }
 }
@@ -191,7 +196,7 @@ fn agree<S: Service, T: Trust>(terms: &Terms, wanted: &Terms) -> Result<Geometry
 fn make<T: Trust>(
     geometry: &Geometry,
     asymmetric: bool,
-    descriptors: Vec<OwnedFd>,
+    descriptors: Vec<Given>,
 ) -> Result<(Parts, Vec<OwnedFd>), String> {
     let text = |error: AttachError| error.to_string();
     let (control, control_fd) = memory::make_shared::<T>(geometry, asymmetric).map_err(text)?;
@@ -203,7 +208,7 @@ fn make<T: Trust>(
         return Ok((parts, vec![control_fd]));
     }
     let sizes = Sizes::of::<T>(geometry);
-    let Ok([requests]) = <[OwnedFd; 1]>::try_from(descriptors) else {
+    let Ok([requests]) = <[Given; 1]>::try_from(descriptors) else {
         return Err("the client has sent no memory for its requests".into());
     };
     let requests = memory::attach(requests, sizes.requests, Writer::Maker)
@@ -232,7 +237,7 @@ impl<S: Service, T: Trust> Watched for Peer<S, T> {
         let link = shared.link();
         let is_alive = socket::drain(&link.socket) && !has_ended(link.process.as_ref());
         if !is_alive {
-            shared.control().set_client_gone();
+            shared.set_peer_gone();
         }
         self.hub.ring(self.bell);
         is_alive

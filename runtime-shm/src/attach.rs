@@ -1,6 +1,6 @@
 //! How a client gets its lane: it asks for one, and checks what it is given.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
 
 use atomic_waker::AtomicWaker;
@@ -10,9 +10,10 @@ use rustix::net::SocketAddrUnix;
 
 use crate::bell::Bell;
 use crate::dial::Dialled;
+use crate::given::Given;
 use crate::handshake::{Hello, Purpose, Terms};
 use crate::link::{Link, Role, has_ended, watch_link};
-use crate::memory::{self, Parts, Shared, ShmMemory, Sizes};
+use crate::memory::{self, Copies, Parts, Shared, ShmMemory, Sizes};
 use crate::peer::own_user;
 use crate::segment::{AttachFault, Writer};
 use crate::socket;
@@ -74,7 +75,7 @@ pub(crate) fn attach<S: Service, T: Trust>(
     };
     let refused = |fault: AttachFault| foreign(format!("the memory that it gives: {fault}"));
     let sizes = Sizes::of::<T>(&geometry);
-    let Ok([first, second]) = <[OwnedFd; 2]>::try_from(descriptors) else {
+    let Ok([first, second]) = <[Given; 2]>::try_from(descriptors) else {
         return Err(foreign("it gives no memory".into()));
     };
     let control = memory::attach(first, sizes.control, Writer::All).map_err(refused)?;
@@ -90,6 +91,7 @@ pub(crate) fn attach<S: Service, T: Trust>(
             (None, Some((Bell::of(bells, answer.bells), answer.bell)))
         }
     };
+    let copies = Copies::of::<T>(&geometry, false)?;
     let link = Link {
         // It may be gone already: then the socket says so.
         process: peer.hold(),
@@ -100,7 +102,7 @@ pub(crate) fn attach<S: Service, T: Trust>(
             waker: AtomicWaker::new(),
         },
     };
-    let memory = ShmMemory::new(geometry, Parts { control, apart }, link);
+    let memory = ShmMemory::new(geometry, Parts { control, apart }, copies, link);
     let shared = memory.shared();
     let peer = Arc::new(Peer {
         shared: Arc::downgrade(shared),
@@ -123,8 +125,7 @@ impl Watched for Peer {
         let link = shared.link();
         let is_alive = socket::drain(&link.socket) && !has_ended(link.process.as_ref());
         if !is_alive {
-            shared.control().set_server_gone();
-            shared.wake_client_thread();
+            shared.set_peer_gone();
         }
         if let Role::Client { waker, .. } = &link.role {
             waker.wake();

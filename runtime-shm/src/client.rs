@@ -170,7 +170,7 @@ unsafe impl<S: Service, T: Trust> ClientTransport for Client<S, T> {
     }
 
     fn peer_gone(&self) -> bool {
-        self.memory().control().server_is_gone()
+        self.memory().server_is_gone()
     }
 
     fn ready(&self) -> bool {

@@ -4,9 +4,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use runtime_core::AttachError;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SocketAddrUnix, connect};
 
+use crate::given::Given;
 use crate::handshake::{Answer, Hello, LEN, MAX_TEXT, Verdict};
 use crate::peer::PeerProcess;
 use crate::socket::{self, system};
@@ -27,7 +28,7 @@ impl<'a> Dialled<'a> {
     pub(crate) fn at(name: &'a str, address: &SocketAddrUnix) -> Result<Self, AttachError> {
         let socket = socket::new()?;
         socket::set_patience(&socket, PATIENCE)?;
-        connect(&socket, address).map_err(|error| match error {
+        retry_on_intr(|| connect(&socket, address)).map_err(|error| match error {
             Errno::CONNREFUSED | Errno::NOENT => AttachError::NotFound { name: name.into() },
             Errno::ACCESS | Errno::PERM => AttachError::Denied {
                 name: name.into(),
@@ -53,7 +54,7 @@ impl<'a> Dialled<'a> {
         hello: &Hello,
         given: &[BorrowedFd<'_>],
         abi_text: &str,
-    ) -> Result<(Answer, Vec<OwnedFd>), AttachError> {
+    ) -> Result<(Answer, Vec<Given>), AttachError> {
         let name = || self.name.to_string();
         // A server that turns clients away without hearing them may have answered and gone already: what it said is still to be read.
         match socket::send(&self.socket, &hello.to_bytes(), given) {
@@ -75,6 +76,12 @@ impl<'a> Dialled<'a> {
             name: name(),
             what: garbled.to_string(),
         })?;
+        if received.is_cut && !received.lacks_descriptors {
+            return Err(AttachError::Foreign {
+                name: name(),
+                what: "what it says is longer than an answer".into(),
+            });
+        }
         if received.lacks_descriptors {
             let what = format!("taking the memory that the server of `{}` gives", self.name);
             return Err(system(what, Errno::MFILE));

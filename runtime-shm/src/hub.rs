@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, ClientConfig, ClientId, Service};
+use runtime_lane::Memory;
 use rustix::net::SocketAddrUnix;
 
 use crate::bell::Bell;
@@ -30,7 +32,7 @@ pub(crate) struct Hub<S: Service, T: Trust> {
     /// Number of the next client.
     next_client: AtomicU64,
     /// Connections that have not said what they want yet.
-    pub(crate) pending: AtomicUsize,
+    pub(crate) pending: Mutex<BTreeMap<u32, usize>>,
     mail: Mutex<Mail<S, T>>,
     stopped: AtomicBool,
     /// Woken when the server has something to do, besides its bell.
@@ -96,7 +98,7 @@ impl<S: Service, T: Trust> Hub<S, T> {
             clients: AtomicUsize::new(0),
             connectors: AtomicUsize::new(0),
             next_client: AtomicU64::new(1),
-            pending: AtomicUsize::new(0),
+            pending: Mutex::default(),
             mail: Mutex::new(Mail {
                 connected: Vec::new(),
                 lanes: BTreeMap::new(),
@@ -161,7 +163,7 @@ impl<S: Service, T: Trust> Hub<S, T> {
         let there = mail
             .connected
             .iter()
-            .filter(|newcomer| !newcomer.memory.shared().control().client_is_gone());
+            .filter(|newcomer| !newcomer.memory.client_is_gone());
         there.map(|newcomer| newcomer.seat.client).collect()
     }
 
@@ -180,6 +182,26 @@ impl<S: Service, T: Trust> Hub<S, T> {
         };
         // Unlocked: with the last handle on it memory is unmapped, and its watching ends.
         drop(removed);
+    }
+
+    /// Counts a connection in that has not said what it wants; false if this user has too many of them.
+    pub(crate) fn greet(&self, user: u32, most: usize) -> bool {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = pending.entry(user).or_default();
+        let is_room = *count < most;
+        *count += usize::from(is_room);
+        is_room
+    }
+
+    /// Counts it out again.
+    pub(crate) fn dismiss(&self, user: u32) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = pending.get_mut(&user) {
+            *count -= 1;
+            if *count == 0 {
+                pending.remove(&user);
+            }
+        }
     }
 
     /// Says that the server is gone: nobody would look at what comes in.
@@ -223,13 +245,19 @@ impl<S: Service, T: Trust> Hub<S, T> {
     /// Makes the server look at a lane.
     pub(crate) fn ring(&self, bell: u32) {
         self.bell.ring(bell);
-        self.server.wake();
+        self.wake();
     }
 
     /// Makes the server look.
     pub(crate) fn ring_all(&self) {
         self.bell.ring_all();
-        self.server.wake();
+        self.wake();
+    }
+
+    /// Wakes the server's task. A waker is another's code: that it panics, which the panic's hook has reported, is not to end what the
+    /// caller was about, which is another client's as a rule.
+    fn wake(&self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.server.wake()));
     }
 
     /// True if no client is connected and none can connect any more, or the server was told to stop.

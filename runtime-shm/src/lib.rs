@@ -22,6 +22,7 @@ mod attach;
 mod bell;
 mod client;
 mod dial;
+mod given;
 mod handshake;
 mod hub;
 mod link;

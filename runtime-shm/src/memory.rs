@@ -9,20 +9,21 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 use runtime_core::{AttachError, ServerConfig, Service, SlotShape};
 use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory, Wake};
+use rustix::io::Errno;
 
 use crate::bell::wake_on;
 use crate::link::{Link, Role};
 use crate::segment::{AttachFault, Segment, Writer};
-use crate::socket;
+use crate::socket::{self, system};
 use crate::trust::{Trust, shape};
-use crate::watcher::Watch;
+use crate::watcher::{Watch, unwatch};
 
 /// Bytes of the control block, with what is left to the next pair of cache lines.
 const CONTROL: usize = size_of::<Control>().next_multiple_of(ALIGN);
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     geometry: Geometry,
     /// Where the control block is: in the first of the segments.
     control: NonNull<Control>,
+    /// True once the peer was seen to be gone: it writes the control block, and this not.
+    peer_is_gone: AtomicBool,
     /// First, so that nothing is watched any more when the socket goes.
     watch: OnceLock<Watch>,
     link: Link,
@@ -170,8 +173,12 @@ impl<S: Service, T: Trust> ShmMemory<S, T> {
     const SHAPE: SlotShape = shape::<S, T>();
 
     /// The lane in segments that are as long as [`Sizes`] says.
-    pub(crate) fn new(geometry: Geometry, parts: Parts, link: Link) -> Self {
-        let is_server = matches!(link.role, Role::Server);
+    pub(crate) fn new(
+        geometry: Geometry,
+        parts: Parts,
+        copies: Option<Copies>,
+        link: Link,
+    ) -> Self {
         let control = parts.control.base().cast();
         let (requests, responses, segments);
         match parts.apart {
@@ -190,13 +197,6 @@ impl<S: Service, T: Trust> ShmMemory<S, T> {
         }
         // SAFETY: the events follow the responses in their segment.
         let events = unsafe { responses.add(geometry.response_bytes()) };
-        let copies = T::ISOLATED.then(|| {
-            Copies::new(if is_server {
-                geometry.request_bytes()
-            } else {
-                geometry.response_bytes() + geometry.event_bytes()
-            })
-        });
         Self {
             requests,
             responses,
@@ -206,6 +206,7 @@ impl<S: Service, T: Trust> ShmMemory<S, T> {
             shared: Arc::new(Shared {
                 geometry,
                 control,
+                peer_is_gone: AtomicBool::new(false),
                 watch: OnceLock::new(),
                 link,
                 _segments: segments,
@@ -258,6 +259,16 @@ impl<S: Service, T: Trust> ShmMemory<S, T> {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Not left to the closing: a child that was forked may have copies, and the kernel would go on telling of them.
+        unwatch(&self.link.socket);
+        if let Some(process) = &self.link.process {
+            unwatch(process);
+        }
+    }
+}
+
 impl Shared {
     /// The control block.
     pub(crate) fn control(&self) -> &Control {
@@ -268,6 +279,24 @@ impl Shared {
 
     pub(crate) fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// Notes that the peer is gone, for good.
+    pub(crate) fn set_peer_gone(&self) {
+        // Release: pairs with the Acquire in `peer_is_gone`.
+        self.peer_is_gone.store(true, Ordering::Release);
+        match self.link.role {
+            Role::Server => self.control().set_client_gone(),
+            Role::Client { .. } => {
+                self.control().set_server_gone();
+                self.wake_client_thread();
+            }
+        }
+    }
+
+    fn peer_is_gone(&self) -> bool {
+        // Acquire: what the peer sent before comes before.
+        self.peer_is_gone.load(Ordering::Acquire)
     }
 
     /// Keeps a watch for as long as the memory is kept.
@@ -357,6 +386,14 @@ unsafe impl<S: Service, T: Trust> Memory for ShmMemory<S, T> {
         unsafe { self.control.as_ref() }
     }
 
+    fn client_is_gone(&self) -> bool {
+        self.shared.peer_is_gone() || self.control().client_is_gone()
+    }
+
+    fn server_is_gone(&self) -> bool {
+        self.shared.peer_is_gone() || self.control().server_is_gone()
+    }
+
     fn wake_server(&self, wake: Wake) {
         match (&self.shared.link.role, wake) {
             (
@@ -404,7 +441,7 @@ unsafe fn copy_words(from: NonNull<u8>, to: NonNull<u8>, offset: usize, len: usi
 }
 
 /// Memory of this process for what a peer has sent.
-struct Copies {
+pub(crate) struct Copies {
     base: NonNull<u8>,
     layout: Layout,
 }
@@ -415,16 +452,35 @@ unsafe impl Send for Copies {}
 unsafe impl Sync for Copies {}
 
 impl Copies {
-    fn new(len: usize) -> Self {
+    /// Those that a side needs, if it needs any.
+    ///
+    /// # Errors
+    /// There is no memory for them.
+    pub(crate) fn of<T: Trust>(
+        geometry: &Geometry,
+        is_server: bool,
+    ) -> Result<Option<Self>, AttachError> {
+        if !T::ISOLATED {
+            return Ok(None);
+        }
+        Self::new(if is_server {
+            geometry.request_bytes()
+        } else {
+            geometry.response_bytes() + geometry.event_bytes()
+        })
+        .map(Some)
+    }
+
+    fn new(len: usize) -> Result<Self, AttachError> {
         // An event area may be missing, and a response area of no isolated service is.
-        let Ok(layout) = Layout::from_size_align(len.max(ALIGN), ALIGN) else {
-            unreachable!("segments of that length were mapped")
-        };
+        let len = len.max(ALIGN);
+        let what = || format!("allocating {len} bytes for copies of what a peer sends");
+        let layout = Layout::from_size_align(len, ALIGN).map_err(|error| system(what(), error))?;
         // SAFETY: the layout is not empty.
         let base = unsafe { alloc_zeroed(layout) };
         match NonNull::new(base) {
-            Some(base) => Self { base, layout },
-            None => handle_alloc_error(layout),
+            Some(base) => Ok(Self { base, layout }),
+            None => Err(system(what(), Errno::NOMEM)),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use runtime_core::AttachError;
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat,
-    memfd_create,
+    fstatfs, memfd_create,
 };
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
@@ -28,6 +28,9 @@ pub(crate) enum Writer {
 
 /// Seals without which a segment is not touched: its size stays.
 const SIZED: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
+
+/// The file system of memfds (statfs(2)).
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
 /// With this many bytes huge pages are worth asking for.
 const HUGE: usize = 2 << 20;
@@ -84,15 +87,20 @@ impl Segment {
             // Sealed against its maker's later mappings, too: so nobody can punch holes into it.
             Writer::Maker => SIZED | SealFlags::FUTURE_WRITE,
         };
+        // Nor is it one of huge pages, of which no part can be unmapped.
+        let system = fstatfs(fd).map_err(AttachFault::System)?;
+        if system.f_type != TMPFS {
+            return Err(AttachFault::NoMemfd);
+        }
         if !seals.contains(wanted) {
             return Err(AttachFault::Unsealed);
         }
         // After the seals: now neither can change any more.
         let stat = fstat(fd).map_err(AttachFault::System)?;
         let is_large_enough = usize::try_from(stat.st_size).is_ok_and(|size| size >= len);
-        // A block has 512 bytes (stat(2)). Memory that is not there yet would be allocated, or not be had, when it is touched.
-        let is_there =
-            usize::try_from(stat.st_blocks).is_ok_and(|blocks| blocks.saturating_mul(512) >= len);
+        // A block has 512 bytes (stat(2)). Memory that is not there yet would be allocated, or not be had, when it is touched; so it has to
+        // be there as far as the file goes.
+        let is_there = stat.st_blocks.saturating_mul(512) >= stat.st_size;
         if !is_large_enough || !is_there {
             return Err(AttachFault::TooSmall);
         }

@@ -199,7 +199,7 @@ impl<S: Service, T: Trust> Server<S, T> {
         };
         self.lanes.wake(seated.lane);
         let lane = self.lanes.lane(seated.lane);
-        if !lane.is_some_and(|lane| lane.memory().control().client_is_gone()) {
+        if !lane.is_some_and(|lane| lane.memory().client_is_gone()) {
             return;
         }
         if !seated.is_gone {
@@ -326,7 +326,7 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
 
     fn clients(&self, visit: &mut dyn FnMut(ClientId)) {
         for lane in self.lanes.iter() {
-            if !lane.memory().control().client_is_gone() {
+            if !lane.memory().client_is_gone() {
                 visit(lane.client());
             }
         }

@@ -2,11 +2,12 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use crate::given::Given;
 use runtime_core::AttachError;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -60,12 +61,15 @@ pub(crate) fn send(
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(Errno::TOOMANYREFS);
     }
-    sendmsg(
-        socket,
-        &[IoSlice::new(message)],
-        &mut control,
-        SendFlags::NOSIGNAL,
-    )
+    // A signal may come at any time, in a program that is profiled without end.
+    retry_on_intr(|| {
+        sendmsg(
+            &socket,
+            &[IoSlice::new(message)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        )
+    })
     .map(|_| ())
 }
 
@@ -75,7 +79,7 @@ pub(crate) struct Received {
     /// Bytes of the message; 0 if the peer is gone.
     pub(crate) len: usize,
     /// What came with it, at most [`MAX_DESCRIPTORS`].
-    pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) descriptors: Vec<Given>,
     /// True if the message or its descriptors did not fit, and a part is lost.
     pub(crate) is_cut: bool,
     /// True if descriptors are lost that would have fitted: this process has as many as it may have.
@@ -86,16 +90,18 @@ pub(crate) struct Received {
 pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Received, Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(
-        socket,
-        &mut [IoSliceMut::new(buffer)],
-        &mut control,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
+    let received = retry_on_intr(|| {
+        recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(buffer)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    })?;
     let mut descriptors = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
-            descriptors.extend(rights);
+            descriptors.extend(rights.map(Given::from));
         }
     }
     let lacks_descriptors =
@@ -127,4 +133,21 @@ pub(crate) fn drain(socket: impl AsFd) -> bool {
         }
     }
     true
+}
+
+/// From here on the peer can send no descriptors (SO_PASSRIGHTS, Linux 6.16): closing one takes as long as it likes, also for a thread that
+/// only takes messages away. Older kernels do not know that.
+pub(crate) fn take_no_descriptors(socket: &OwnedFd) {
+    const SO_PASSRIGHTS: libc::c_int = 83;
+    let no: libc::c_int = 0;
+    // SAFETY: the kernel reads a number of that length.
+    let _ = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PASSRIGHTS,
+            (&raw const no).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
 }

@@ -129,15 +129,36 @@ struct Entries {
 impl Watcher {
     /// The watcher of this process.
     fn get() -> Result<&'static Self, AttachError> {
-        static WATCHER: OnceLock<Result<&'static Watcher, String>> = OnceLock::new();
-        let watcher = WATCHER.get_or_init(|| Self::start().map_err(|error| error.to_string()));
-        watcher
-            .as_ref()
-            .copied()
-            .map_err(|error| system("starting the thread that watches sockets".into(), error))
+        static WATCHER: OnceLock<Watcher> = OnceLock::new();
+        static STARTING: Mutex<()> = Mutex::new(());
+        if let Some(watcher) = WATCHER.get() {
+            return Ok(watcher);
+        }
+        // What cannot be started now may be later, when there are descriptors again.
+        let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watcher) = WATCHER.get() {
+            return Ok(watcher);
+        }
+        let fault = |error| system("starting the thread that watches sockets".into(), error);
+        let made = Self::make().map_err(fault)?;
+        let (ready, begin) = std::sync::mpsc::channel();
+        thread::Builder::new()
+            .name("rpcidl-shm".into())
+            .spawn(move || {
+                if begin.recv().is_ok()
+                    && let Some(watcher) = WATCHER.get()
+                {
+                    watcher.run();
+                }
+            })
+            .map_err(fault)?;
+        let watcher = WATCHER.get_or_init(|| made);
+        // The thread waits for this.
+        let _ = ready.send(());
+        Ok(watcher)
     }
 
-    fn start() -> std::io::Result<&'static Self> {
+    fn make() -> std::io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let flags = rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK;
         let interruption = rustix::event::eventfd(0, flags)?;
@@ -147,15 +168,11 @@ impl Watcher {
             epoll::EventData::new_u64(0),
             epoll::EventFlags::IN,
         )?;
-        let watcher: &'static Self = Box::leak(Box::new(Self {
+        Ok(Self {
             epoll,
             interruption,
             entries: Mutex::default(),
-        }));
-        thread::Builder::new()
-            .name("rpcidl-shm".into())
-            .spawn(|| watcher.run())?;
-        Ok(watcher)
+        })
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -232,5 +249,5 @@ impl Watcher {
 /// Runs code that may wake another's waker: if that panics, which the panic's hook has reported, it must not end this thread, on which
 /// everybody's life depends.
 fn guarded(look: impl FnOnce() -> bool) -> bool {
-    catch_unwind(AssertUnwindSafe(look)).unwrap_or(false)
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or(true)
 }

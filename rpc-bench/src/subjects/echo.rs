@@ -43,7 +43,7 @@ pub(crate) fn server_config(waiting: Waiting) -> ServerConfig {
     let config = ServerConfig::default();
     match waiting {
         Waiting::Sleep => ServerConfig {
-            spin: Duration::ZERO,
+            spin: Some(Duration::ZERO),
             ..config
         },
         Waiting::Spin | Waiting::Default => config,

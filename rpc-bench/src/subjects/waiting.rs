@@ -22,9 +22,9 @@ pub(crate) fn client(name: &str, waiting: Waiting) -> Result<Client, String> {
     let config = ClientConfig::default();
     let spin = match waiting {
         // As long as any call may take.
-        Waiting::Spin => config.deadline,
+        Waiting::Spin => Some(config.deadline),
         Waiting::Default => config.spin,
-        Waiting::Sleep => Duration::ZERO,
+        Waiting::Sleep => Some(Duration::ZERO),
     };
     let config = ClientConfig { spin, ..config };
     Client::connect_with(name, &config).map_err(|error| error.to_string())

@@ -22,7 +22,7 @@ pub use loan::Loan;
 use self::calls::{Calls, Kind, State};
 use self::guards::{Release, ReleaseArrived, Taken};
 use self::wakers::Wakers;
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, spin_of};
 use crate::counters::{Counters, Histogram, Tally, count};
 use crate::error::{AttachError, Refusal, Refused, WaitError};
 use crate::server::Arrived;
@@ -59,6 +59,9 @@ struct Core<T: ClientTransport, U> {
 /// Polls that find nothing between two looks at the clock and at the peer's sign of life.
 const IDLE_POLLS_PER_CHECK: u32 = 64;
 
+/// Events that one `poll_events` hands out at most: as many as any window holds.
+const MAX_EVENTS: usize = 4096;
+
 /// Nanoseconds of spinning after which the processor is offered to others between two looks. A peer that was woken on this very core
 /// waits for it, and would else wait until the spinning ends, so that every call costs two whole spins.
 pub(crate) const SPIN_ALONE: u64 = 5_000;
@@ -76,7 +79,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
             wakers: Wakers::new(slots),
             tally: Tally::new::<S>(),
             histogram: config.histogram.then(Histogram::new),
-            spin: nanoseconds(S::TUNING.spin.unwrap_or(config.spin)),
+            spin: nanoseconds(spin_of::<S>(config.spin)),
             next_deadline: None,
             unusual: config.histogram,
         };
@@ -208,7 +211,11 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let core = self.core.get_mut();
         let gone = core.transport.peer_gone();
         let mut delivered = 0;
-        while let Some(head) = core.transport.poll_arrived() {
+        // As many as may wait at a time: a server that sends without end must not keep the caller.
+        for _ in 0..MAX_EVENTS {
+            let Some(head) = core.transport.poll_arrived() else {
+                break;
+            };
             let mut arrived = ReleaseArrived {
                 transport: &mut core.transport,
                 head,
@@ -540,8 +547,13 @@ impl<T: ClientTransport, U> Core<T, U> {
         let mut now = self.transport.now();
         let spin_until = until.min(now.saturating_add(self.spin));
         let yield_from = now.saturating_add(SPIN_ALONE);
+        let looks = if self.spin == 0 {
+            1
+        } else {
+            IDLE_POLLS_PER_CHECK
+        };
         loop {
-            for _ in 0..IDLE_POLLS_PER_CHECK {
+            for _ in 0..looks {
                 if ready(self) {
                     return true;
                 }

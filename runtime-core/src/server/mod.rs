@@ -11,7 +11,7 @@ pub use call::{Call, Incoming, Opened, ReplyLoan};
 pub use token::Token;
 
 use crate::client::SPIN_ALONE;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, spin_of};
 use crate::counters::{Counters, Tally, count};
 use crate::error::{AttachError, EmitError, ReplyError, TokenError, WaitError};
 use crate::service::{Lies, Method, Service, assert_event, request_apart};
@@ -34,6 +34,9 @@ pub(crate) struct Core<T> {
     pub(crate) tally: Tally,
 }
 
+/// Requests that one `recv` refuses at most; then it has found nothing, and the next one goes on.
+const MAX_REFUSED: u32 = 64;
+
 /// Polls that find nothing between two looks at the clock.
 const IDLE_POLLS_PER_CHECK: u32 = 16;
 
@@ -43,7 +46,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
     where
         T: ServerTransport<Service = S>,
     {
-        let spin = S::TUNING.spin.unwrap_or(config.spin);
+        let spin = spin_of::<S>(config.spin);
         Self {
             core: Core {
                 transport,
@@ -85,6 +88,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
     /// [`WaitError::Disconnected`] when every client is gone and none can connect any more, or the server was told to stop.
     #[inline(always)]
     pub fn recv(&mut self) -> Result<Option<S::Request<'_, T>>, WaitError> {
+        let mut refused = 0;
         loop {
             let Some(ticket) = self.core.transport.poll() else {
                 if self.core.transport.is_asked() {
@@ -108,6 +112,11 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
             let incoming = unsafe { Incoming::new(core, ticket) };
             if let Some(request) = S::request(incoming) {
                 return Ok(Some(request));
+            }
+            // A peer that sends nothing else must not keep the caller.
+            refused += 1;
+            if refused == MAX_REFUSED {
+                return Ok(None);
             }
         }
     }
@@ -174,8 +183,13 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
         let until = start.saturating_add(timeout.as_nanos().min(u128::from(u64::MAX)) as u64);
         let spin_until = until.min(start.saturating_add(self.spin));
         let yield_from = start.saturating_add(SPIN_ALONE);
+        let looks = if self.spin == 0 {
+            1
+        } else {
+            IDLE_POLLS_PER_CHECK
+        };
         loop {
-            for _ in 0..IDLE_POLLS_PER_CHECK {
+            for _ in 0..looks {
                 if transport.ready() {
                     return Ok(true);
                 }

@@ -73,12 +73,12 @@ fn pin_to_first_core() {
 pub fn sleeping_sides_wake_each_other<B: Backend>() {
     // Without a spin budget both sides sleep at every turn: a lost wake-up would be a deadline missed by far.
     let client = ClientConfig {
-        spin: Duration::ZERO,
+        spin: Some(Duration::ZERO),
         deadline: Duration::from_secs(30),
         ..ClientConfig::default()
     };
     let server = ServerConfig {
-        spin: Duration::ZERO,
+        spin: Some(Duration::ZERO),
         ..ServerConfig::default()
     };
     let (mut client, server) = pair_with::<B, u64>(&client, &server);
@@ -339,7 +339,7 @@ pub fn a_forgotten_future_ends_too<B: Backend>() {
 pub fn a_blocking_call_sleeps_beside_an_event<B: Backend>() {
     let config = ClientConfig {
         deadline: Duration::from_millis(100),
-        spin: Duration::ZERO,
+        spin: Some(Duration::ZERO),
         ..ClientConfig::default()
     };
     let (mut client, mut server) = pair_with::<B, u64>(&config, &ServerConfig::default());

@@ -20,7 +20,8 @@ fn nonsense_is_answered_or_cut<T: Trust>() {
     server.expect("bound");
     let mut client = connect::<T, u64>(&name);
     assert_eq!(client.blocking().echo(0), Ok(echoed(0)));
-    let before = server.settled();
+    // Taken after the first round, in which a thread may be started that closes what the rude have given.
+    let mut before = None;
     let file = std::fs::File::open("/dev/null").expect("it is there");
     let descriptors = vec![file.as_fd(); 64];
     let huge = vec![0x5a; 150 << 10];
@@ -62,8 +63,9 @@ fn nonsense_is_answered_or_cut<T: Trust>() {
                 assert!(start.elapsed() < LONG);
             }
         }
+        before.get_or_insert_with(|| server.settled());
     }
-    assert_eq!(server.settled(), before, "nothing is kept of them");
+    assert_eq!(Some(server.settled()), before, "nothing is kept of them");
 }
 
 fn the_silent_are_cut<T: Trust>() {
