@@ -322,7 +322,7 @@ fn effort(case: &Case, quick: bool, share: Duration) -> Effort {
     };
     let (pairs, least, calls) = match (case.pace, quick) {
         (Pace::Sleeps, _) => (5, 3, 200),
-        #[cfg(feature = "peers")]
+        #[cfg(feature = "iceoryx2")]
         (Pace::StartsSlowly, _) => (40, 10, 2000),
         // Long messages move long enough in fewer calls, and a longer slice is seldom undisturbed.
         (Pace::Usual, true) if case.bytes > 1024 => (60, 20, 400),

@@ -25,7 +25,7 @@ pub(crate) enum Pace {
     /// Calls take hundreds of times as long.
     Sleeps,
     /// Making the sides takes tens of milliseconds.
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "iceoryx2")]
     StartsSlowly,
 }
 
@@ -301,28 +301,31 @@ fn peers(_: &'static str, _: usize, _: usize) -> Vec<Case> {
 }
 
 /// Other systems between two processes.
-#[cfg(feature = "peers")]
 fn peer_processes(bytes: usize, shm: Shm) -> Vec<Case> {
-    use crate::subjects::iceoryx::Iceoryx;
-    use crate::subjects::ipc::Ipc;
-    let slow = |case: Case| Case {
-        pace: Pace::StartsSlowly,
-        ..case
-    };
-    let mut cases = vec![
-        slow(Case::new("B1", SHM, bytes, 1, Iceoryx { bytes })),
-        Case::new("B1", SHM, bytes, 1, Ipc { bytes }).sleeping(),
-    ];
-    if bytes == 56 {
-        let case = Case::new("B1", SHM, bytes, 1, shm);
-        cases.push(slow(case.over(Iceoryx { bytes }).must(0.18)));
+    let mut cases = Vec::new();
+    #[cfg(feature = "peers")]
+    {
+        use crate::subjects::ipc::Ipc;
+        cases.push(Case::new("B1", SHM, bytes, 1, Ipc { bytes }).sleeping());
     }
+    #[cfg(feature = "iceoryx2")]
+    {
+        use crate::subjects::iceoryx::Iceoryx;
+        let slow = |case: Case| Case {
+            pace: Pace::StartsSlowly,
+            ..case
+        };
+        cases.push(slow(Case::new("B1", SHM, bytes, 1, Iceoryx { bytes })));
+        if bytes == 56 {
+            let case = Case::new("B1", SHM, bytes, 1, shm);
+            cases.push(slow(case.over(Iceoryx { bytes }).must(0.18)));
+        }
+    }
+    #[cfg(not(any(feature = "peers", feature = "iceoryx2")))]
+    let _ = (bytes, &mut cases);
+    #[cfg(not(feature = "iceoryx2"))]
+    let _ = shm;
     cases
-}
-
-#[cfg(not(feature = "peers"))]
-fn peer_processes(_: usize, _: Shm) -> Vec<Case> {
-    Vec::new()
 }
 
 #[cfg(test)]

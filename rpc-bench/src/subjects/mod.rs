@@ -3,7 +3,7 @@
 #[cfg(feature = "peers")]
 pub(crate) mod channels;
 pub(crate) mod echo;
-#[cfg(feature = "peers")]
+#[cfg(feature = "iceoryx2")]
 pub(crate) mod iceoryx;
 #[cfg(feature = "peers")]
 pub(crate) mod ipc;
@@ -60,14 +60,17 @@ pub(crate) fn answerer(order: &Order, mapping: &Arc<Mapping>) -> Result<Box<dyn 
         }
         Order::Hold { name } => Box::new(waiting::Holding::at(name, mapping)?),
         Order::Socket { bytes, name } => Box::new(socket::Answering::at(name, *bytes)?),
-        #[cfg(feature = "peers")]
         Order::Peer { of, bytes, name } => match of.as_str() {
+            #[cfg(feature = "iceoryx2")]
             iceoryx::NAME => iceoryx::answerer(*bytes, name)?,
+            #[cfg(feature = "peers")]
             ipc::NAME => ipc::answerer(*bytes, name)?,
-            other => return Err(format!("there is no peer `{other}`")),
+            other => {
+                return Err(format!(
+                    "there is no peer `{other}` of {bytes} bytes at `{name}`: the program was built without it"
+                ));
+            }
         },
-        #[cfg(not(feature = "peers"))]
-        Order::Peer { .. } => return Err("built without the feature `peers`".into()),
     })
 }
 
