@@ -32,6 +32,7 @@ const PROBE: PingPong = PingPong {
     lines: 2,
     bytes: 8,
     processes: false,
+    read_only: false,
 };
 
 /// Calls of a probe: enough for a median that tells the modes apart, few enough that the machine is still in it.

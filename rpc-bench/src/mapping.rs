@@ -21,6 +21,8 @@ const FIRST_PLACE: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
+    /// The same memory, mapped for reading only.
+    reading: NonNull<u8>,
 }
 
 // SAFETY: a mapping is plain memory; whoever reads and writes there says by what right.
@@ -50,13 +52,16 @@ impl Mapping {
     }
 
     fn map(fd: impl AsFd) -> io::Result<Self> {
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        let nowhere = std::ptr::null_mut();
-        // SAFETY: the kernel chooses the address, so no other mapping is touched.
-        let base = unsafe { mmap(nowhere, BYTES, access, MapFlags::SHARED, fd, 0) }?;
-        NonNull::new(base.cast())
-            .map(|base| Self { base })
-            .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+        let map = |access| {
+            let nowhere = std::ptr::null_mut();
+            // SAFETY: the kernel chooses the address, so no other mapping is touched.
+            let base = unsafe { mmap(nowhere, BYTES, access, MapFlags::SHARED, fd.as_fd(), 0) }?;
+            NonNull::new(base.cast()).ok_or(io::Error::from(io::ErrorKind::OutOfMemory))
+        };
+        Ok(Self {
+            base: map(ProtFlags::READ | ProtFlags::WRITE)?,
+            reading: map(ProtFlags::READ)?,
+        })
     }
 
     /// 0 while the answerer is to answer.
@@ -78,17 +83,29 @@ impl Mapping {
 
     /// What lies at a place that [`draw`] gave; `None` if it does not lie within.
     pub(crate) fn place(&self, at: usize, bytes: usize) -> Option<NonNull<u8>> {
-        let end = at.checked_add(bytes)?;
-        let fits = at >= FIRST_PLACE && at.is_multiple_of(4096) && end <= BYTES;
-        // SAFETY: within the mapping, as was just seen.
-        fits.then(|| unsafe { self.base.add(at) })
+        // SAFETY: within the mapping, as is seen before.
+        Self::fits(at, bytes).then(|| unsafe { self.base.add(at) })
+    }
+
+    /// The same, for reading only.
+    pub(crate) fn reading_place(&self, at: usize, bytes: usize) -> Option<NonNull<u8>> {
+        // SAFETY: as above.
+        Self::fits(at, bytes).then(|| unsafe { self.reading.add(at) })
+    }
+
+    fn fits(at: usize, bytes: usize) -> bool {
+        at >= FIRST_PLACE
+            && at.is_multiple_of(4096)
+            && at.checked_add(bytes).is_some_and(|end| end <= BYTES)
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's, which is gone. It fails for no mapping that there is.
-        let _ = unsafe { munmap(self.base.as_ptr().cast(), BYTES) };
+        for base in [self.base, self.reading] {
+            // SAFETY: the mapping is this value's, which is gone. It fails for no mapping that there is.
+            let _ = unsafe { munmap(base.as_ptr().cast(), BYTES) };
+        }
     }
 }
 

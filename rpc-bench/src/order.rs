@@ -35,6 +35,8 @@ pub(crate) enum Order {
     PingPong {
         /// 1 or 2.
         lines: usize,
+        /// True if each side maps the other's lines for reading only.
+        read_only: bool,
         bytes: usize,
         place: usize,
     },
@@ -71,9 +73,10 @@ impl fmt::Display for Order {
         match self {
             Self::PingPong {
                 lines,
+                read_only,
                 bytes,
                 place,
-            } => write!(f, "ping-pong {lines} {bytes} {place}"),
+            } => write!(f, "ping-pong {lines} {read_only} {bytes} {place}"),
             Self::Slots {
                 bytes,
                 depth,
@@ -104,8 +107,15 @@ impl FromStr for Order {
         let number = |word: &str| word.parse().map_err(|_| unknown());
         let words: Vec<_> = line.split_whitespace().collect();
         Ok(match words[..] {
-            ["ping-pong", lines @ ("1" | "2"), bytes, place] => Self::PingPong {
+            [
+                "ping-pong",
+                lines @ ("1" | "2"),
+                read_only @ ("true" | "false"),
+                bytes,
+                place,
+            ] => Self::PingPong {
                 lines: number(lines)?,
+                read_only: read_only == "true",
                 bytes: number(bytes)?,
                 place: number(place)?,
             },
@@ -164,6 +174,7 @@ mod tests {
         let mut orders = vec![
             Order::PingPong {
                 lines: 2,
+                read_only: true,
                 bytes: 64,
                 place: 8192,
             },

@@ -67,6 +67,7 @@ impl Case {
                 lines: 2,
                 bytes,
                 processes: backend == SHM,
+                read_only: false,
             }),
             subject: Box::new(subject),
             must: None,
@@ -118,6 +119,7 @@ fn machine(quick: bool) -> Vec<Case> {
             lines: 1,
             bytes,
             processes: backend == SHM,
+            read_only: false,
         };
         Case::new("B0", backend, bytes, 1, subject)
     };
@@ -141,6 +143,7 @@ fn machine(quick: bool) -> Vec<Case> {
         lines: 2,
         bytes,
         processes,
+        read_only: false,
     };
     for bytes in [8, 64] {
         let case = Case::new("B0", SHM, bytes, 1, two_lines(bytes, true));
@@ -277,6 +280,15 @@ fn isolated(quick: bool) -> Vec<Case> {
             must: (bytes <= 56).then_some(1.15),
             ..case()
         });
+        // What the promise cannot get below: each side reads lines that it may not write.
+        let read_only = || PingPong {
+            lines: 2,
+            bytes,
+            processes: true,
+            read_only: true,
+        };
+        cases.push(Case::new("B7", SHM, bytes, 1, read_only()));
+        cases.push(case().over(read_only()));
     }
     cases
 }

@@ -33,9 +33,16 @@ pub(crate) fn answerer(order: &Order, mapping: &Arc<Mapping>) -> Result<Box<dyn 
     Ok(match order {
         &Order::PingPong {
             lines,
+            read_only,
             bytes,
             place,
-        } => Box::new(Side::answerer(&fresh(place, bytes, 1)?, lines, bytes)),
+        } => {
+            let mut memory = fresh(place, bytes, 1)?;
+            if read_only {
+                memory = Memory::apart(mapping, place, Side::bytes(bytes, 1))?;
+            }
+            Box::new(Side::answerer(&memory, lines, bytes))
+        }
         &Order::Slots {
             bytes,
             depth,

@@ -18,6 +18,8 @@ pub(crate) struct PingPong {
     pub bytes: usize,
     /// Whether the sides are two processes.
     pub processes: bool,
+    /// Whether each of two processes maps the other's lines for reading only.
+    pub read_only: bool,
 }
 
 /// Memory for both ways, on fresh pages.
@@ -54,6 +56,8 @@ pub(crate) struct Memory {
     /// What keeps it.
     keep: Arc<dyn Any + Send + Sync>,
     base: *mut u8,
+    /// Where it reads what the other side has written.
+    reading: *mut u8,
 }
 
 impl Memory {
@@ -62,6 +66,7 @@ impl Memory {
         let area = Area::new(bytes);
         Self {
             base: area.base,
+            reading: area.base,
             keep: Arc::new(area),
         }
     }
@@ -77,7 +82,23 @@ impl Memory {
             .ok_or_else(|| format!("there is no place at {place} for {bytes} bytes"))?;
         Ok(Self {
             base: base.as_ptr(),
+            reading: base.as_ptr(),
             keep: Arc::clone(mapping) as Arc<dyn Any + Send + Sync>,
+        })
+    }
+
+    /// The same, where what the other side writes is mapped for reading only.
+    pub(crate) fn apart(
+        mapping: &Arc<Mapping>,
+        place: usize,
+        bytes: usize,
+    ) -> Result<Self, String> {
+        let reading = mapping
+            .reading_place(place, bytes)
+            .ok_or_else(|| format!("there is no place at {place} for {bytes} bytes"))?;
+        Ok(Self {
+            reading: reading.as_ptr(),
+            ..Self::shared(mapping, place, bytes)?
         })
     }
 
@@ -133,15 +154,25 @@ impl Side {
 impl Subject for PingPong {
     fn name(&self) -> String {
         format!(
-            "bare ping-pong, {} line{}{}",
+            "bare ping-pong, {} line{}{}{}",
             if self.lines == 1 { "one" } else { "two" },
             if self.lines == 1 { "" } else { "s" },
-            if self.processes { ", processes" } else { "" }
+            if self.processes { ", processes" } else { "" },
+            if self.read_only {
+                ", each read-only for its reader"
+            } else {
+                ""
+            }
         )
     }
 
     fn make(&self) -> Sides {
-        let Self { lines, bytes, .. } = *self;
+        let Self {
+            lines,
+            bytes,
+            read_only,
+            ..
+        } = *self;
         let size = Side::bytes(bytes, 1);
         if !self.processes {
             let memory = Memory::fresh(size);
@@ -153,11 +184,16 @@ impl Subject for PingPong {
         let place = draw(size);
         let order = Order::PingPong {
             lines,
+            read_only,
             bytes,
             place,
         };
         let make = move |mapping: &Arc<Mapping>| {
-            let memory = Memory::shared(mapping, place, size)?;
+            let memory = if read_only {
+                Memory::apart(mapping, place, size)?
+            } else {
+                Memory::shared(mapping, place, size)?
+            };
             Ok(Box::new(Side::caller(&memory, lines, bytes)) as Box<dyn Caller>)
         };
         Sides::Processes(order, Box::new(make))
@@ -193,15 +229,15 @@ impl Side {
         asks: bool,
     ) -> Self {
         let stride = Self::stride(bytes);
-        // SAFETY: the memory has room for two messages a place.
-        let there = unsafe { memory.base.add(2 * stride * index) };
-        // SAFETY: as above.
-        let back = unsafe { there.add(if lines == 1 { 0 } else { stride }) };
+        let there = 2 * stride * index;
+        let back = there + if lines == 1 { 0 } else { stride };
         let (mine, theirs) = if asks { (there, back) } else { (back, there) };
         Self {
             _keep: Arc::clone(&memory.keep),
-            mine: mine.cast(),
-            theirs: theirs.cast(),
+            // SAFETY: the memory has room for two messages a place.
+            mine: unsafe { memory.base.add(mine) }.cast(),
+            // SAFETY: as above.
+            theirs: unsafe { memory.reading.add(theirs) }.cast(),
             words: bytes.div_ceil(8),
             turn: 0,
             sum: 0,
