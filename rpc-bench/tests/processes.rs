@@ -102,7 +102,7 @@ fn the_second_process_refuses_what_is_no_order_and_ends_with_its_orders() {
     let mut orders = child.stdin.take().unwrap();
     for order in [
         "dance",
-        "ping-pong 2 64 8",
+        "ping-pong 2 false 64 8",
         "futex 99999999999",
         "shm 9 same-user spinning nobody",
     ] {
