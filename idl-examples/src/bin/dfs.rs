@@ -1,7 +1,8 @@
 //! A file system of two services: one that knows the names, and one whose calls wait for a disk and are answered in the
-//! order in which the disk gets to them.
+//! order in which the disk gets to them. On threads, and both in a process apart from their client.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use idl_examples::dfs::{
     CHUNK, Chunk, ChunkId, ChunkIds, DEFAULT_PERMISSIONS, Entry, EntryKind, FsError, MAX_CHUNKS,
     Path, Permissions, ROOT,
 };
-use idl_examples::{Dice, Failure, Laps, join};
-use runtime_core::{CallError, Opt, Token};
+use idl_examples::{Dice, Failure, Laps, Sides, join, serve_until_input_ends};
+use runtime_core::{CallError, ClientTransport, Opt, ServerTransport, Token};
 
 /// The names, and which chunks belong to them.
 #[derive(Default)]
@@ -109,15 +110,13 @@ impl namespace::Handler for Names {
     }
 }
 
-type Disk = runtime_inproc::Server<chunks::Service>;
-
 /// A request that waits for the disk. The token keeps its slot, so the 4 KiB of a write stay where they arrived.
-enum Waiting {
-    Read(Token<method::Read, Disk>),
-    Write(Token<method::Write, Disk>),
+enum Waiting<T: ServerTransport> {
+    Read(Token<method::Read, T>),
+    Write(Token<method::Write, T>),
 }
 
-impl Waiting {
+impl<T: ServerTransport> Waiting<T> {
     fn chunk(&self) -> ChunkId {
         match self {
             Self::Read(token) => token.data().id,
@@ -133,7 +132,7 @@ fn checksum(data: &Chunk) -> u32 {
 
 /// The chunk service: takes what there is, then answers it in the order of the disk's tracks. Returns how many requests
 /// were overtaken by a later one.
-fn serve_chunks(mut server: chunks::Server) -> Result<u64, Failure> {
+fn serve_chunks<T: ServerTransport>(mut server: chunks::ServerOver<T>) -> Result<u64, Failure> {
     let mut disk = BTreeMap::<ChunkId, Box<Chunk>>::new();
     let (mut answered, mut overtaken) = (0, 0);
     while server.wait(Duration::MAX).is_ok() {
@@ -180,13 +179,12 @@ fn byte(at: usize) -> u8 {
     (at * 31 + at / 4096) as u8
 }
 
-fn main() -> Result<(), Failure> {
-    let (mut names, mut server): (namespace::Client, namespace::Server) = namespace::pair()?;
-    let namespace_thread = thread::spawn(move || server.serve(&mut Names::default()));
-    // Each call carries which chunk of the file it is for.
-    let (mut disk, server): (chunks::Client<usize>, chunks::Server) = chunks::pair()?;
-    let chunks_thread = thread::spawn(move || serve_chunks(server));
-
+/// The client of both services, over any transport: each call of the disk carries which chunk of the file it is for. Says what it did, and
+/// returns how long reads took.
+fn call(
+    mut names: namespace::ClientOver<impl ClientTransport>,
+    mut disk: chunks::ClientOver<impl ClientTransport, usize>,
+) -> Result<Laps, Failure> {
     // Names.
     names
         .blocking()
@@ -285,18 +283,64 @@ fn main() -> Result<(), Failure> {
     let answered = names.blocking().health()?.answered;
     assert_eq!(disk.blocking().health()?.retires_in_s.get(), Some(&60));
 
-    drop((names, disk));
+    println!(
+        "dfs: {answered} requests for names, a file of {size} bytes in {} chunks",
+        order.len()
+    );
+    Ok(laps)
+}
+
+/// Over the in-process backend: both servers on threads, which end with their last client.
+fn threads() -> Result<(), Failure> {
+    let (names, mut server) = namespace::inproc::pair()?;
+    let names: namespace::inproc::Client = names;
+    let namespace_thread = thread::spawn(move || server.serve(&mut Names::default()));
+    let (disk, server) = chunks::inproc::pair()?;
+    let chunks_thread = thread::spawn(move || serve_chunks(server));
+    let laps = call(names, disk)?;
     namespace_thread
         .join()
         .map_err(|_| "the namespace panicked")?;
     let overtaken = join(chunks_thread)?;
     println!(
-        "dfs: {answered} requests for names, a file of {size} bytes in {} chunks",
-        order.len()
-    );
-    println!(
-        "dfs: the disk let {overtaken} requests overtake; reads of {CHUNK} bytes, {} in flight: {laps}",
-        order.len()
+        "dfs: the disk let {overtaken} requests overtake; reads of {CHUNK} bytes, {MAX_CHUNKS} in flight: {laps}"
     );
     Ok(())
+}
+
+/// Over shared memory: a process that serves a name for each service until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let mut names = namespace::shm::Server::bind(&format!("{name}.names"))?;
+    let disk = chunks::shm::Server::bind(&format!("{name}.chunks"))?;
+    let stops = (names.transport().stopper(), disk.transport().stopper());
+    let namespace_thread = thread::spawn(move || names.serve(&mut Names::default()));
+    serve_until_input_ends(name, move || {
+        stops.0.stop();
+        stops.1.stop();
+    });
+    let overtaken = serve_chunks(disk)?;
+    namespace_thread
+        .join()
+        .map_err(|_| "the namespace panicked")?;
+    println!("dfs: the disk let {overtaken} requests overtake");
+    Ok(())
+}
+
+/// And another one that knows both.
+fn client(name: &str) -> Result<(), Failure> {
+    let names: namespace::shm::Client = namespace::shm::Client::connect(&format!("{name}.names"))?;
+    let disk = chunks::shm::Client::connect(&format!("{name}.chunks"))?;
+    let laps = call(names, disk)?;
+    println!("dfs: reads of {CHUNK} bytes, {MAX_CHUNKS} in flight: {laps}");
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "dfs",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

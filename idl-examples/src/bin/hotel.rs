@@ -1,15 +1,17 @@
-//! Five services on five threads that find each other by name; one of them is itself a client of two others.
+//! Five services on five threads that find each other by name; one of them is itself a client of two others. Their guest is a thread of the
+//! same process, and then a process of its own.
 
 use std::collections::BTreeMap;
-use std::thread;
+use std::process::ExitCode;
+use std::thread::{self, JoinHandle};
 
 use idl_examples::common::Place;
 use idl_examples::hotel::{
     Amenities, Cents, GeoHit, GeoHits, HotelError, HotelId, ProfileProfile, ReserveBooking,
     ReserveError, SearchOffer, SearchOffers, Stars, Stay, geo, profile, rate, reserve, search,
 };
-use idl_examples::{Failure, Laps};
-use runtime_core::{CallError, Opt, Retry, Str};
+use idl_examples::{Failure, Laps, Sides, serve_until_input_ends};
+use runtime_core::{CallError, ClientTransport, Opt, Retry, ServerTransport, Str};
 
 /// Hotels are numbered from 1 and stand in a row, a tenth of a degree apart.
 const HOTELS: HotelId = 20;
@@ -105,12 +107,12 @@ impl profile::Handler for Profiles {
 }
 
 /// Asks the others, each over a connection of its own.
-struct Search {
-    geo: geo::Client,
-    rate: rate::Client,
+struct Search<G: ClientTransport, R: ClientTransport> {
+    geo: geo::ClientOver<G>,
+    rate: rate::ClientOver<R>,
 }
 
-impl search::Handler for Search {
+impl<G: ClientTransport, R: ClientTransport> search::Handler for Search<G, R> {
     fn search(
         &mut self,
         near: &Place,
@@ -188,35 +190,38 @@ impl reserve::Handler for Desk {
     }
 }
 
-fn main() -> Result<(), Failure> {
-    // A server that has a name can always get another client, so it serves until it is told to stop.
-    let mut geo = geo::Server::bind("hotel/geo")?;
-    let mut rate = rate::Server::bind("hotel/rate")?;
-    let mut profiles = profile::Server::bind("hotel/profile")?;
-    let mut search = search::Server::bind("hotel/search")?;
-    let mut desk = reserve::Server::bind("hotel/reserve")?;
-    let stops = (
-        geo.transport().stopper(),
-        rate.transport().stopper(),
-        profiles.transport().stopper(),
-        search.transport().stopper(),
-        desk.transport().stopper(),
-    );
-    let threads = [
+/// Each service on a thread of its own.
+fn start(
+    mut geo: geo::ServerOver<impl ServerTransport + Send + 'static>,
+    mut rate: rate::ServerOver<impl ServerTransport + Send + 'static>,
+    mut profiles: profile::ServerOver<impl ServerTransport + Send + 'static>,
+    mut search: search::ServerOver<impl ServerTransport + Send + 'static>,
+    mut desk: reserve::ServerOver<impl ServerTransport + Send + 'static>,
+    mut searcher: impl search::Handler + Send + 'static,
+) -> [JoinHandle<()>; 5] {
+    [
         thread::spawn(move || geo.serve(&mut Geo)),
         thread::spawn(move || rate.serve(&mut Rate)),
         thread::spawn(move || profiles.serve(&mut Profiles)),
+        thread::spawn(move || search.serve(&mut searcher)),
         thread::spawn(move || desk.serve(&mut Desk::default())),
-    ];
-    let mut searcher = Search {
-        geo: geo::Client::connect("hotel/geo")?,
-        rate: rate::Client::connect("hotel/rate")?,
-    };
-    let search_thread = thread::spawn(move || search.serve(&mut searcher));
-    let mut search: search::Client = search::Client::connect("hotel/search")?;
-    let mut profiles: profile::Client = profile::Client::connect("hotel/profile")?;
-    let mut desk: reserve::Client = reserve::Client::connect("hotel/reserve")?;
+    ]
+}
 
+/// Waits for all services.
+fn end(threads: [JoinHandle<()>; 5]) -> Result<(), Failure> {
+    for thread in threads {
+        thread.join().map_err(|_| "a service panicked")?;
+    }
+    Ok(())
+}
+
+/// The guest's side, over any transport.
+fn call(
+    mut search: search::ClientOver<impl ClientTransport>,
+    mut profiles: profile::ClientOver<impl ClientTransport>,
+    mut desk: reserve::ClientOver<impl ClientTransport>,
+) -> Result<(), Failure> {
     let near = place_of(10);
     let stay = Stay {
         check_in: 100,
@@ -277,14 +282,6 @@ fn main() -> Result<(), Failure> {
     desk.blocking()
         .reserve(&guest, best.hotel, &stay, best.price)?;
 
-    stops.0.stop();
-    stops.1.stop();
-    stops.2.stop();
-    stops.3.stop();
-    stops.4.stop();
-    for thread in threads.into_iter().chain([search_thread]) {
-        thread.join().map_err(|_| "a service panicked")?;
-    }
     println!(
         "hotel: {} offers, the best is {} for {} cents; booked out and cancelled",
         offers.len(),
@@ -296,4 +293,84 @@ fn main() -> Result<(), Failure> {
         1 + 8
     );
     Ok(())
+}
+
+/// Over the in-process backend. A server that has a name can always get another client, so it serves until it is told to stop.
+fn threads() -> Result<(), Failure> {
+    let geo = geo::inproc::Server::bind("hotel/geo")?;
+    let rate = rate::inproc::Server::bind("hotel/rate")?;
+    let profiles = profile::inproc::Server::bind("hotel/profile")?;
+    let search = search::inproc::Server::bind("hotel/search")?;
+    let desk = reserve::inproc::Server::bind("hotel/reserve")?;
+    let stops = (
+        geo.transport().stopper(),
+        rate.transport().stopper(),
+        profiles.transport().stopper(),
+        search.transport().stopper(),
+        desk.transport().stopper(),
+    );
+    let searcher = Search {
+        geo: geo::inproc::Client::connect("hotel/geo")?,
+        rate: rate::inproc::Client::connect("hotel/rate")?,
+    };
+    let threads = start(geo, rate, profiles, search, desk, searcher);
+    call(
+        search::inproc::Client::connect("hotel/search")?,
+        profile::inproc::Client::connect("hotel/profile")?,
+        reserve::inproc::Client::connect("hotel/reserve")?,
+    )?;
+    stops.0.stop();
+    stops.1.stop();
+    stops.2.stop();
+    stops.3.stop();
+    stops.4.stop();
+    end(threads)
+}
+
+/// Over shared memory: a process with all services, which also find each other this way, until it is told to stop.
+fn server(name: &str) -> Result<(), Failure> {
+    let geo = geo::shm::Server::bind(&format!("{name}.geo"))?;
+    let rate = rate::shm::Server::bind(&format!("{name}.rate"))?;
+    let profiles = profile::shm::Server::bind(&format!("{name}.profile"))?;
+    let search = search::shm::Server::bind(&format!("{name}.search"))?;
+    let desk = reserve::shm::Server::bind(&format!("{name}.reserve"))?;
+    let stops = (
+        geo.transport().stopper(),
+        rate.transport().stopper(),
+        profiles.transport().stopper(),
+        search.transport().stopper(),
+        desk.transport().stopper(),
+    );
+    let searcher = Search {
+        geo: geo::shm::Client::connect(&format!("{name}.geo"))?,
+        rate: rate::shm::Client::connect(&format!("{name}.rate"))?,
+    };
+    let threads = start(geo, rate, profiles, search, desk, searcher);
+    serve_until_input_ends(name, move || {
+        stops.0.stop();
+        stops.1.stop();
+        stops.2.stop();
+        stops.3.stop();
+        stops.4.stop();
+    });
+    end(threads)
+}
+
+/// And another one with their guest.
+fn client(name: &str) -> Result<(), Failure> {
+    call(
+        search::shm::Client::connect(&format!("{name}.search"))?,
+        profile::shm::Client::connect(&format!("{name}.profile"))?,
+        reserve::shm::Client::connect(&format!("{name}.reserve"))?,
+    )
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "hotel",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }

@@ -1,45 +1,72 @@
-//! A lock service: a caller that has to wait is simply not answered until the lock is its own.
+//! A lock service: a caller that has to wait is simply not answered until the lock is its own. On threads, and as two processes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use idl_examples::lock::locks::{Client, Request, Server, Service, method};
+use idl_examples::lock::locks::{self, ClientOver, Request, ServerOver, method};
 use idl_examples::lock::{Lease, LockError, Name};
-use idl_examples::{Failure, Laps, join};
-use runtime_core::{CallError, ClientConfig, ClientId, Opt, ServerConfig, Token};
+use idl_examples::{Failure, Laps, Sides, join, serve_until_input_ends};
+use runtime_core::{
+    CallError, ClientConfig, ClientId, ClientTransport, Opt, ServerConfig, ServerTransport, Token,
+};
 
 const CLIENTS: usize = 8;
 const ROUNDS: u64 = 50;
 
 /// A caller that waits.
-struct Waiting {
-    token: Token<method::Acquire, runtime_inproc::Server<Service>>,
+struct Waiting<T: ServerTransport> {
+    token: Token<method::Acquire, T>,
     client: ClientId,
     until: Instant,
     /// Who may come before it: that many.
     ahead: u64,
 }
 
-#[derive(Default)]
-struct Lock {
+struct Lock<T: ServerTransport> {
     holder: Option<ClientId>,
     fence: u64,
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<Waiting<T>>,
 }
 
-/// All locks, and what the test wants to know.
+// Derived, these would ask for a transport that has a default.
+impl<T: ServerTransport> Default for Lock<T> {
+    fn default() -> Self {
+        Self {
+            holder: None,
+            fence: 0,
+            queue: VecDeque::new(),
+        }
+    }
+}
+
+/// What became of the calls.
 #[derive(Default)]
-struct Locks {
-    by_name: BTreeMap<Name, Lock>,
+struct Tally {
     granted: u64,
     too_late: u64,
     abandoned: u64,
 }
 
-impl Locks {
+impl Tally {
+    fn print(&self) {
+        println!(
+            "lock: {} leases, {} too late, {} abandoned; nobody was overtaken",
+            self.granted, self.too_late, self.abandoned
+        );
+    }
+}
+
+/// All locks.
+struct Locks<T: ServerTransport> {
+    by_name: BTreeMap<Name, Lock<T>>,
+    tally: Tally,
+}
+
+impl<T: ServerTransport> Locks<T> {
     fn try_acquire(&mut self, name: Name, client: ClientId) -> Option<Lease> {
         let lock = self.by_name.entry(name).or_default();
         if lock.holder.is_some() {
@@ -47,7 +74,7 @@ impl Locks {
         }
         lock.holder = Some(client);
         lock.fence += 1;
-        self.granted += 1;
+        self.tally.granted += 1;
         Some(Lease {
             name,
             fence: lock.fence,
@@ -55,7 +82,7 @@ impl Locks {
     }
 
     /// Gives a free lock to who has waited for it longest.
-    fn hand_on(&mut self, server: &mut Server, name: Name) {
+    fn hand_on(&mut self, server: &mut ServerOver<T>, name: Name) {
         while let Some(lock) = self.by_name.get_mut(&name)
             && lock.holder.is_none()
             && let Some(next) = lock.queue.pop_front()
@@ -66,7 +93,7 @@ impl Locks {
                 && server.reply(next.token, lease).is_err()
             {
                 // It went away while it waited.
-                self.abandoned += 1;
+                self.tally.abandoned += 1;
                 self.free(name);
             }
         }
@@ -80,7 +107,7 @@ impl Locks {
 
     fn release(
         &mut self,
-        server: &mut Server,
+        server: &mut ServerOver<T>,
         lease: &Lease,
         client: ClientId,
     ) -> Result<(), LockError> {
@@ -101,7 +128,7 @@ impl Locks {
     }
 
     /// Looks after those whose patience is at an end, and after holders that are gone.
-    fn look_after(&mut self, server: &mut Server) {
+    fn look_after(&mut self, server: &mut ServerOver<T>) {
         let (now, present) = (Instant::now(), server.clients());
         let names: Vec<_> = self.by_name.keys().copied().collect();
         for name in names {
@@ -111,11 +138,11 @@ impl Locks {
             while let Some(at) = lock.queue.iter().position(|waiting| waiting.until <= now)
                 && let Some(late) = lock.queue.remove(at)
             {
-                self.too_late += 1;
+                self.tally.too_late += 1;
                 let _ = server.fail(late.token, LockError::TOO_LATE);
             }
             if lock.holder.is_some_and(|holder| !present.contains(&holder)) {
-                self.abandoned += 1;
+                self.tally.abandoned += 1;
                 lock.holder = None;
             }
             self.hand_on(server, name);
@@ -124,8 +151,11 @@ impl Locks {
 }
 
 /// The server's loop. That a client is gone is no failure of the server, so what replies return is let be.
-fn serve(mut server: Server) -> Result<Locks, Failure> {
-    let mut locks = Locks::default();
+fn serve<T: ServerTransport>(mut server: ServerOver<T>) -> Result<Tally, Failure> {
+    let mut locks = Locks {
+        by_name: BTreeMap::new(),
+        tally: Tally::default(),
+    };
     let mut looked = Instant::now();
     while server.wait(Duration::from_millis(2)).is_ok() {
         // One at a time, since what follows from a request may be the reply to another.
@@ -177,11 +207,15 @@ fn serve(mut server: Server) -> Result<Locks, Failure> {
             locks.look_after(&mut server);
         }
     }
-    Ok(locks)
+    Ok(locks.tally)
 }
 
 /// Counts up under the lock; without it, counts would get lost between the load and the store.
-fn work(mut client: Client, name: Name, counter: &AtomicU64) -> Result<Laps, Failure> {
+fn work<T: ClientTransport>(
+    mut client: ClientOver<T>,
+    name: Name,
+    counter: &AtomicU64,
+) -> Result<Laps, Failure> {
     let mut laps = Laps::default();
     let mut fence = 0;
     for _ in 0..ROUNDS {
@@ -196,16 +230,12 @@ fn work(mut client: Client, name: Name, counter: &AtomicU64) -> Result<Laps, Fai
     Ok(laps)
 }
 
-fn main() -> Result<(), Failure> {
-    let config = ServerConfig::default();
-    let server = Server::over(runtime_inproc::Server::new(&config)?, &config);
-    let connector = server.transport().connector();
-    let connect = || -> Result<Client, Failure> {
-        let config = ClientConfig::default();
-        Ok(Client::over(connector.connect(&config)?, &config))
-    };
+/// All clients, over whatever connects them; returns how long each worker waited.
+fn call<T>(connect: impl Fn() -> Result<ClientOver<T>, Failure>) -> Result<Vec<Laps>, Failure>
+where
+    T: ClientTransport + Send + 'static,
+{
     let mut first = connect()?;
-    let thread = thread::spawn(move || serve(server));
 
     // Many clients, one lock.
     let counter = Arc::new(AtomicU64::new(0));
@@ -244,16 +274,54 @@ fn main() -> Result<(), Failure> {
     let after = third.blocking().acquire(&name, 2_000)?;
     assert!(after.fence > lease.fence);
     third.blocking().release(&after)?;
+    Ok(laps)
+}
 
-    drop((third, connector));
-    let locks = join(thread)?;
-    assert_eq!(locks.too_late, 1);
+fn print(laps: &[Laps]) {
     let slowest = laps.iter().map(Laps::median_ns).max().unwrap_or_default();
     let fastest = laps.iter().map(Laps::median_ns).min().unwrap_or_default();
-    println!(
-        "lock: {} leases, {} too late, {} abandoned; nobody was overtaken",
-        locks.granted, locks.too_late, locks.abandoned
-    );
     println!("lock: {CLIENTS} clients wait for one lock, median {fastest} to {slowest} ns a call");
+}
+
+/// Over the in-process backend: without the connector no further client can come, so the server ends with the last of these.
+fn threads() -> Result<(), Failure> {
+    let config = ServerConfig::default();
+    let server = locks::inproc::Server::over(runtime_inproc::Server::new(&config)?, &config);
+    let connector = server.transport().connector();
+    let thread = thread::spawn(move || serve(server));
+    let laps = call(|| {
+        let config = ClientConfig::default();
+        Ok(ClientOver::over(connector.connect(&config)?, &config))
+    })?;
+    drop(connector);
+    let tally = join(thread)?;
+    assert_eq!(tally.too_late, 1);
+    tally.print();
+    print(&laps);
     Ok(())
+}
+
+/// Over shared memory: a process that serves a name until it is told to stop. What became of the calls only this side knows.
+fn server(name: &str) -> Result<(), Failure> {
+    let server = locks::shm::Server::bind(name)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(name, move || stopper.stop());
+    serve(server)?.print();
+    Ok(())
+}
+
+/// And another one with all the clients.
+fn client(name: &str) -> Result<(), Failure> {
+    print(&call(|| Ok(locks::shm::Client::connect(name)?))?);
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let sides = Sides {
+        example: "lock",
+        threads,
+        server,
+        client,
+    };
+    sides.run()
 }
