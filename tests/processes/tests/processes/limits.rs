@@ -126,7 +126,7 @@ fn descriptors_of_the_server<T: Trust>() {
 fn descriptors_of_the_client<T: Trust>() {
     let name = name("starved");
     let _server = serve::<T>(&name, &["clients=1"]);
-    let mut served = 0;
+    let mut served = Vec::new();
     for more in 0..16 {
         // One seat for all of them: none that fails keeps it.
         drop(connect_when_seated::<T, u64>(&name));
@@ -136,15 +136,17 @@ fn descriptors_of_the_client<T: Trust>() {
             &["starved", trust::<T>(), &name, &more.to_string()],
         );
         let said = starved.expect("");
-        if said == "served true" {
-            served += 1;
-        } else {
+        let is_served = said == "served true";
+        if !is_served {
             assert!(said.contains("System"), "{more} more: {said}");
             assert!(said.contains("Too many open files"), "{more} more: {said}");
-            assert_eq!(served, 0, "fewer descriptors were enough");
         }
+        served.push(is_served);
     }
-    assert!(served != 0, "enough descriptors are enough");
+    // In between it depends on how soon the descriptors that the server gave are closed, which a thread of its own does.
+    assert!(!served[0], "no descriptor is not enough: {served:?}");
+    assert_eq!(served[12..], [true; 4], "enough are: {served:?}");
+    println!("served with so many more descriptors: {served:?}");
 }
 
 /// Bytes of address space that a process has.
