@@ -30,10 +30,13 @@ impl Drop for Given {
         let closer = CLOSER.get_or_init(|| {
             let (give, given) = sync_channel::<OwnedFd>(CLOSING);
             let thread = std::thread::Builder::new().name("rpcidl-close".into());
-            thread
-                .spawn(move || given.iter().for_each(drop))
-                .is_ok()
-                .then_some(give)
+            let (ready, started) = sync_channel(1);
+            let spawned = thread.spawn(move || {
+                let _ = ready.send(());
+                given.iter().for_each(drop);
+            });
+            // Waited for: a thread that starts takes memory, and ends the process if there is none; it is to do so now, not at a bad time.
+            (spawned.is_ok() && started.recv().is_ok()).then_some(give)
         });
         if let (Some(fd), Some(closer)) = (self.0.take(), closer) {
             // Where too many wait, this thread closes it: it is in what `try_send` gives back.
