@@ -19,7 +19,7 @@ pub struct Client<S: Service> {
     sleeper: Sleeper,
     alarm: Alarm,
     #[cfg(target_os = "linux")]
-    pollable: std::cell::OnceCell<crate::Pollable>,
+    pollable: runtime_os::LazyPollable,
 }
 
 impl<S: Service> Client<S> {
@@ -30,7 +30,7 @@ impl<S: Service> Client<S> {
             end: unsafe { ClientEnd::new(memory) },
             sleeper: Sleeper::default(),
             #[cfg(target_os = "linux")]
-            pollable: std::cell::OnceCell::new(),
+            pollable: runtime_os::LazyPollable::default(),
         }
     }
 
@@ -44,11 +44,7 @@ impl<S: Service> Client<S> {
     /// The operating system has no more descriptors.
     #[cfg(target_os = "linux")]
     pub fn pollable(&self) -> std::io::Result<crate::Pollable> {
-        if let Some(pollable) = self.pollable.get() {
-            return Ok(pollable.clone());
-        }
-        let made = crate::Pollable::new()?;
-        Ok(self.pollable.get_or_init(|| made).clone())
+        self.pollable.get()
     }
 
     /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to poll
@@ -58,12 +54,8 @@ impl<S: Service> Client<S> {
     /// wait for it with a timeout; see [`Pollable`](crate::Pollable).
     #[cfg(target_os = "linux")]
     pub fn arm(&self) -> bool {
-        let Some(pollable) = self.pollable.get() else {
-            return false;
-        };
-        pollable.clear();
-        self.register(pollable.waker());
-        !self.ready()
+        self.pollable
+            .arm(|waker| self.register(waker), || self.ready())
     }
 }
 

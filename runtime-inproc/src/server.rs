@@ -26,7 +26,7 @@ pub struct Server<S: Service> {
     woken: Vec<u64>,
     sleeper: Sleeper,
     #[cfg(target_os = "linux")]
-    pollable: std::cell::OnceCell<crate::Pollable>,
+    pollable: runtime_os::LazyPollable,
     /// Gives the name back when the server goes.
     _registration: Option<Registration>,
 }
@@ -58,7 +58,7 @@ impl<S: Service> Server<S> {
             woken: Vec::with_capacity(64),
             sleeper: Sleeper::default(),
             #[cfg(target_os = "linux")]
-            pollable: std::cell::OnceCell::new(),
+            pollable: runtime_os::LazyPollable::default(),
             _registration: None,
         })
     }
@@ -79,23 +79,15 @@ impl<S: Service> Server<S> {
     /// The operating system has no more descriptors.
     #[cfg(target_os = "linux")]
     pub fn pollable(&self) -> std::io::Result<crate::Pollable> {
-        if let Some(pollable) = self.pollable.get() {
-            return Ok(pollable.clone());
-        }
-        let made = crate::Pollable::new()?;
-        Ok(self.pollable.get_or_init(|| made).clone())
+        self.pollable.get()
     }
 
     /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to
     /// receive already.
     #[cfg(target_os = "linux")]
     pub fn arm(&self) -> bool {
-        let Some(pollable) = self.pollable.get() else {
-            return false;
-        };
-        pollable.clear();
-        self.register(pollable.waker());
-        !self.ready()
+        self.pollable
+            .arm(|waker| self.register(waker), || self.ready())
     }
 
     /// Takes in new lanes, wakes those that were asleep, removes those whose client is gone.

@@ -10,6 +10,6 @@ mod sleeper;
 mod timer;
 
 #[cfg(target_os = "linux")]
-pub use pollable::Pollable;
+pub use pollable::{LazyPollable, Pollable};
 pub use sleeper::Sleeper;
 pub use timer::Alarm;

@@ -1,5 +1,6 @@
 //! A file descriptor for epoll and the like.
 
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -72,5 +73,34 @@ impl AsFd for Pollable {
 impl AsRawFd for Pollable {
     fn as_raw_fd(&self) -> RawFd {
         self.signal.0.as_raw_fd()
+    }
+}
+
+/// The descriptor of an endpoint, made when it is first asked for.
+#[derive(Debug, Default)]
+pub struct LazyPollable(OnceCell<Pollable>);
+
+impl LazyPollable {
+    /// The descriptor.
+    ///
+    /// # Errors
+    /// The operating system has no more descriptors.
+    pub fn get(&self) -> std::io::Result<Pollable> {
+        if let Some(pollable) = self.0.get() {
+            return Ok(pollable.clone());
+        }
+        let made = Pollable::new()?;
+        Ok(self.0.get_or_init(|| made).clone())
+    }
+
+    /// Makes it unreadable and has `register` take what makes it readable again: true if it is then safe to sleep on it, false if
+    /// `is_ready` says that there is something already, or nobody has asked for the descriptor.
+    pub fn arm(&self, register: impl FnOnce(&Waker), is_ready: impl FnOnce() -> bool) -> bool {
+        let Some(pollable) = self.0.get() else {
+            return false;
+        };
+        pollable.clear();
+        register(pollable.waker());
+        !is_ready()
     }
 }

@@ -10,12 +10,12 @@ use crate::accept::Caller;
 use crate::given::Given;
 use crate::handshake::{Answer, Hello, Terms, Verdict};
 use crate::hub::{Hub, Newcomer, NoSeat, Seat};
-use crate::link::{Link, Role, has_ended, watch_link};
+use crate::link::{Link, Role, watch_link};
 use crate::memory::{self, Copies, Parts, Shared, ShmMemory, Sizes};
 use crate::segment::Writer;
 use crate::socket;
 use crate::trust::{Trust, shape};
-use crate::watcher::{Watched, unwatch};
+use crate::watcher::Watched;
 
 /// What the server offers to one that asks for `window`.
 fn own_terms<S: Service, T: Trust>(hub: &Hub<S, T>, window: u32) -> Terms {
@@ -235,7 +235,7 @@ impl<S: Service, T: Trust> Watched for Peer<S, T> {
             return false;
         };
         let link = shared.link();
-        let is_alive = socket::drain(&link.socket) && !has_ended(link.process.as_ref());
+        let is_alive = link.is_alive();
         if !is_alive {
             shared.set_peer_gone();
         }
@@ -245,10 +245,7 @@ impl<S: Service, T: Trust> Watched for Peer<S, T> {
 
     fn stop(&self) {
         if let Some(shared) = self.shared.upgrade() {
-            unwatch(&shared.link().socket);
-            if let Some(process) = &shared.link().process {
-                unwatch(process);
-            }
+            shared.link().unwatch();
         }
     }
 }

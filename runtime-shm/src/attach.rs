@@ -12,13 +12,12 @@ use crate::bell::Bell;
 use crate::dial::Dialled;
 use crate::given::Given;
 use crate::handshake::{Hello, Purpose, Terms};
-use crate::link::{Link, Role, has_ended, watch_link};
+use crate::link::{Link, Role, watch_link};
 use crate::memory::{self, Copies, Parts, Shared, ShmMemory, Sizes};
 use crate::peer::own_user;
 use crate::segment::{AttachFault, Writer};
-use crate::socket;
 use crate::trust::{Trust, shape};
-use crate::watcher::{Watched, unwatch};
+use crate::watcher::Watched;
 
 /// Asks the server for a lane.
 pub(crate) fn attach<S: Service, T: Trust>(
@@ -123,7 +122,7 @@ impl Watched for Peer {
             return false;
         };
         let link = shared.link();
-        let is_alive = socket::drain(&link.socket) && !has_ended(link.process.as_ref());
+        let is_alive = link.is_alive();
         if !is_alive {
             shared.set_peer_gone();
         }
@@ -135,10 +134,7 @@ impl Watched for Peer {
 
     fn stop(&self) {
         if let Some(shared) = self.shared.upgrade() {
-            unwatch(&shared.link().socket);
-            if let Some(process) = &shared.link().process {
-                unwatch(process);
-            }
+            shared.link().unwatch();
         }
     }
 }

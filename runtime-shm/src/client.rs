@@ -9,7 +9,7 @@ use runtime_core::{
     SlotShape,
 };
 use runtime_lane::{ClientEnd, Geometry, Memory, Wake};
-use runtime_os::{Alarm, Pollable, clock};
+use runtime_os::{Alarm, LazyPollable, Pollable, clock};
 use rustix::net::SocketAddrUnix;
 
 use crate::address::Address;
@@ -23,7 +23,7 @@ use crate::trust::{SameUser, Trust, shape};
 pub struct Client<S: Service, T: Trust = SameUser> {
     end: ClientEnd<ShmMemory<S, T>>,
     alarm: Alarm,
-    pollable: std::cell::OnceCell<Pollable>,
+    pollable: LazyPollable,
 }
 
 impl<S: Service, T: Trust> Client<S, T> {
@@ -47,7 +47,7 @@ impl<S: Service, T: Trust> Client<S, T> {
             alarm: Alarm::new(memory.geometry().slots()),
             // SAFETY: the server gives every client memory of its own, and this is the only end made of it here.
             end: unsafe { ClientEnd::new(memory) },
-            pollable: std::cell::OnceCell::new(),
+            pollable: LazyPollable::default(),
         })
     }
 
@@ -67,11 +67,7 @@ impl<S: Service, T: Trust> Client<S, T> {
     /// # Errors
     /// The operating system has no more descriptors.
     pub fn pollable(&self) -> std::io::Result<Pollable> {
-        if let Some(pollable) = self.pollable.get() {
-            return Ok(pollable.clone());
-        }
-        let made = Pollable::new()?;
-        Ok(self.pollable.get_or_init(|| made).clone())
+        self.pollable.get()
     }
 
     /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to poll
@@ -80,12 +76,8 @@ impl<S: Service, T: Trust> Client<S, T> {
     /// The end of a call at its deadline is nothing that arrives, and does not make the descriptor readable: while calls are in flight,
     /// wait for it with a timeout; see [`Pollable`].
     pub fn arm(&self) -> bool {
-        let Some(pollable) = self.pollable.get() else {
-            return false;
-        };
-        pollable.clear();
-        self.register(pollable.waker());
-        !self.ready()
+        self.pollable
+            .arm(|waker| self.register(waker), || self.ready())
     }
 }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use atomic_waker::AtomicWaker;
 use runtime_core::AttachError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bell::Bell;
 use crate::memory::Shared;
-use crate::watcher::{Watch, Watched};
+use crate::socket;
+use crate::watcher::{Watch, Watched, unwatch};
 
 /// The way to the other side, besides the memory.
 pub(crate) struct Link {
@@ -48,15 +50,27 @@ pub(crate) fn watch_link(
     Ok(())
 }
 
-/// True if the process at the other end has ended.
-pub(crate) fn has_ended(process: Option<&OwnedFd>) -> bool {
-    let Some(process) = process else {
-        return false;
-    };
-    let mut fds = [rustix::event::PollFd::new(
-        process,
-        rustix::event::PollFlags::IN,
-    )];
-    let now = rustix::event::Timespec::default();
-    rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready != 0)
+impl Link {
+    /// Takes away the messages that say only "look": false if the other side is gone.
+    pub(crate) fn is_alive(&self) -> bool {
+        socket::drain(&self.socket) && !self.has_ended()
+    }
+
+    /// True if the process at the other end has ended.
+    fn has_ended(&self) -> bool {
+        let Some(process) = &self.process else {
+            return false;
+        };
+        let mut fds = [PollFd::new(process, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready != 0)
+    }
+
+    /// Ends the watching of both signs of life. Not left to the closing: a child that was forked may have copies, and the kernel would go
+    /// on telling of them.
+    pub(crate) fn unwatch(&self) {
+        unwatch(&self.socket);
+        if let Some(process) = &self.process {
+            unwatch(process);
+        }
+    }
 }

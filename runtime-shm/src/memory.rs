@@ -23,7 +23,7 @@ use crate::link::{Link, Role};
 use crate::segment::{AttachFault, Segment, Writer};
 use crate::socket::{self, system};
 use crate::trust::{Trust, shape};
-use crate::watcher::{Watch, unwatch};
+use crate::watcher::Watch;
 
 /// Bytes of the control block, with what is left to the next pair of cache lines.
 const CONTROL: usize = size_of::<Control>().next_multiple_of(ALIGN);
@@ -261,11 +261,7 @@ impl<S: Service, T: Trust> ShmMemory<S, T> {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // Not left to the closing: a child that was forked may have copies, and the kernel would go on telling of them.
-        unwatch(&self.link.socket);
-        if let Some(process) = &self.link.process {
-            unwatch(process);
-        }
+        self.link.unwatch();
     }
 }
 

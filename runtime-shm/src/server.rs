@@ -11,7 +11,7 @@ use runtime_core::{
     ServerConfig, ServerTransport, Service, SlotShape,
 };
 use runtime_lane::{Geometry, LaneSet, LaneTicket, Memory, ServerLane};
-use runtime_os::{Pollable, clock};
+use runtime_os::{LazyPollable, Pollable, clock};
 use rustix::net::SocketAddrUnix;
 
 use crate::accept::Acceptor;
@@ -41,7 +41,7 @@ pub struct Server<S: Service, T: Trust = SameUser> {
     /// Those who want to know what was counted.
     inquiries: Vec<OwnedFd>,
     address: SocketAddrUnix,
-    pollable: std::cell::OnceCell<Pollable>,
+    pollable: LazyPollable,
 }
 
 /// A client that has a lane.
@@ -120,7 +120,7 @@ impl<S: Service, T: Trust> Server<S, T> {
             rung: Vec::with_capacity(64),
             inquiries: Vec::new(),
             address,
-            pollable: std::cell::OnceCell::new(),
+            pollable: LazyPollable::default(),
         })
     }
 
@@ -139,22 +139,14 @@ impl<S: Service, T: Trust> Server<S, T> {
     /// # Errors
     /// The operating system has no more descriptors.
     pub fn pollable(&self) -> std::io::Result<Pollable> {
-        if let Some(pollable) = self.pollable.get() {
-            return Ok(pollable.clone());
-        }
-        let made = Pollable::new()?;
-        Ok(self.pollable.get_or_init(|| made).clone())
+        self.pollable.get()
     }
 
     /// Arms the descriptor of [`pollable`](Self::pollable): true if it is safe to sleep on it, false if there is something to
     /// receive already.
     pub fn arm(&self) -> bool {
-        let Some(pollable) = self.pollable.get() else {
-            return false;
-        };
-        pollable.clear();
-        self.register(pollable.waker());
-        !self.ready()
+        self.pollable
+            .arm(|waker| self.register(waker), || self.ready())
     }
 
     /// Takes in new lanes, wakes those that were asleep, removes those whose client is gone.
