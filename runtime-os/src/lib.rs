@@ -1,5 +1,6 @@
 //! What every transport of rpcidl needs of the operating system, and none of them is about: a [`clock`], a timer that wakes futures at
-//! their deadlines ([`Alarm`]), a thread that sleeps until it is woken ([`Sleeper`]), a descriptor for epoll (`Pollable`).
+//! their deadlines ([`Alarm`]), a thread that sleeps until it is woken ([`Sleeper`]), a descriptor for epoll (`Pollable`), a thread that
+//! watches descriptors (`Watch`).
 //!
 //! It knows no transport, and nothing of messages.
 
@@ -8,8 +9,12 @@ pub mod clock;
 mod pollable;
 mod sleeper;
 mod timer;
+#[cfg(target_os = "linux")]
+mod watcher;
 
 #[cfg(target_os = "linux")]
 pub use pollable::{LazyPollable, Pollable};
 pub use sleeper::Sleeper;
 pub use timer::Alarm;
+#[cfg(target_os = "linux")]
+pub use watcher::{Watch, Watched, unwatch};

@@ -1,6 +1,6 @@
 //! How a client gets to the door: its connection is accepted, and it says what it wants.
 //!
-//! All of it happens on the thread of the watcher, so a server that is busy, or hangs, does not keep its clients from connecting; and a
+//! All of it happens on the thread that watches, so a server that is busy, or hangs, does not keep its clients from connecting; and a
 //! client that says nothing, or nonsense, keeps nobody.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use runtime_core::{AttachError, Service};
+use runtime_os::{Watch, Watched, unwatch};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
@@ -17,7 +18,6 @@ use crate::handshake::{Garbled, Hello, LEN, Purpose, Verdict};
 use crate::hub::Hub;
 use crate::peer::{PeerProcess, own_user};
 use crate::trust::Trust;
-use crate::watcher::{Watch, Watched, unwatch};
 use crate::{socket, stat};
 
 /// How long a connection may take to say what it wants.
@@ -70,7 +70,7 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
             unreachable!("it is opened before anybody can close it")
         };
         let watched = Arc::clone(self) as Arc<dyn Watched>;
-        Watch::start(listener.socket().as_fd(), watched)
+        socket::watch(listener.socket().as_fd(), watched)
     }
 
     /// Gives the name up. When this returns nobody is accepted any more, and somebody else may have it.
@@ -125,7 +125,7 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
                 unreachable!("it was put in just now")
             };
             let watched = Arc::clone(&pending) as Arc<dyn Watched>;
-            let watch = Watch::start(socket.as_fd(), watched);
+            let watch = socket::watch(socket.as_fd(), watched);
             if let Err(error) = &watch {
                 self.refuse(socket, Verdict::Refused, error.to_string());
             }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use runtime_core::{AttachError, Service};
 use runtime_lane::{BarrierScope, Geometry, prepare_barrier};
+use runtime_os::Watched;
 
 use crate::accept::Caller;
 use crate::given::Given;
@@ -15,7 +16,6 @@ use crate::memory::{self, Copies, Parts, Shared, ShmMemory, Sizes};
 use crate::segment::Writer;
 use crate::socket;
 use crate::trust::{Trust, shape};
-use crate::watcher::Watched;
 
 /// What the server offers to one that asks for `window`.
 fn own_terms<S: Service, T: Trust>(hub: &Hub<S, T>, window: u32) -> Terms {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, Service};
 use runtime_lane::{BarrierScope, Geometry, prepare_barrier};
+use runtime_os::Watched;
 use rustix::net::SocketAddrUnix;
 
 use crate::bell::Bell;
@@ -17,7 +18,6 @@ use crate::memory::{self, Copies, Parts, Shared, ShmMemory, Sizes};
 use crate::peer::own_user;
 use crate::segment::{AttachFault, Writer};
 use crate::trust::{Trust, shape};
-use crate::watcher::Watched;
 
 /// Asks the server for a lane.
 pub(crate) fn attach<S: Service, T: Trust>(

@@ -33,7 +33,6 @@ mod server;
 mod socket;
 mod stat;
 mod trust;
-mod watcher;
 
 pub use client::Client;
 pub use hub::{Connector, Stopper};

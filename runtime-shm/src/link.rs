@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use atomic_waker::AtomicWaker;
 use runtime_core::AttachError;
+use runtime_os::{Watched, unwatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bell::Bell;
 use crate::memory::Shared;
 use crate::socket;
-use crate::watcher::{Watch, Watched, unwatch};
 
 /// The way to the other side, besides the memory.
 pub(crate) struct Link {
@@ -41,7 +41,7 @@ pub(crate) fn watch_link(
     shared: &Arc<Shared>,
     watched: Arc<dyn Watched>,
 ) -> Result<(), AttachError> {
-    let watch = Watch::start(shared.link().socket.as_fd(), watched)?;
+    let watch = socket::watch(shared.link().socket.as_fd(), watched)?;
     if let Some(process) = &shared.link().process {
         // The socket is enough as a rule; a process that has forked may live on in it.
         let _ = watch.also(process.as_fd());

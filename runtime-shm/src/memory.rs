@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use runtime_core::{AttachError, ServerConfig, Service, SlotShape};
 use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory, Wake};
+use runtime_os::Watch;
 use rustix::io::Errno;
 
 use crate::bell::wake_on;
@@ -23,7 +24,6 @@ use crate::link::{Link, Role};
 use crate::segment::{AttachFault, Segment, Writer};
 use crate::socket::{self, system};
 use crate::trust::{Trust, shape};
-use crate::watcher::Watch;
 
 /// Bytes of the control block, with what is left to the next pair of cache lines.
 const CONTROL: usize = size_of::<Control>().next_multiple_of(ALIGN);

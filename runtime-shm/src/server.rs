@@ -11,7 +11,7 @@ use runtime_core::{
     ServerConfig, ServerTransport, Service, SlotShape,
 };
 use runtime_lane::{Geometry, LaneSet, LaneTicket, Memory, ServerLane};
-use runtime_os::{LazyPollable, Pollable, clock};
+use runtime_os::{LazyPollable, Pollable, Watch, clock};
 use rustix::net::SocketAddrUnix;
 
 use crate::accept::Acceptor;
@@ -21,7 +21,6 @@ use crate::hub::{Connector, Hub, Newcomer, Stopper};
 use crate::memory::ShmMemory;
 use crate::stat;
 use crate::trust::{SameUser, Trust, shape};
-use crate::watcher::Watch;
 
 /// A server's end of all its lanes to other processes.
 pub struct Server<S: Service, T: Trust = SameUser> {

@@ -3,10 +3,12 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::given::Given;
 use runtime_core::AttachError;
+use runtime_os::{Watch, Watched};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
@@ -48,6 +50,17 @@ pub(crate) fn set_patience(socket: &OwnedFd, patience: Duration) -> Result<(), A
             .map_err(|error| system("setting up a socket".into(), error))?;
     }
     Ok(())
+}
+
+/// Watches a socket.
+pub(crate) fn watch(
+    socket: BorrowedFd<'_>,
+    watched: Arc<dyn Watched>,
+) -> Result<Watch, AttachError> {
+    // On its own, so that the error says which of the two went wrong.
+    Watch::prepare()
+        .map_err(|error| system("starting the thread that watches sockets".into(), error))?;
+    Watch::start(socket, watched).map_err(|error| system("watching a socket".into(), error))
 }
 
 /// Sends one message with descriptors.

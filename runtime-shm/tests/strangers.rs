@@ -251,7 +251,7 @@ fn watching_time() -> u64 {
     for task in std::fs::read_dir("/proc/self/task").unwrap() {
         let path = task.unwrap().path();
         let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-        if name.trim() == "rpcidl-shm" {
+        if name.trim() == "rpcidl-watcher" {
             let stat = std::fs::read_to_string(path.join("stat")).unwrap();
             let (_, numbers) = stat.rsplit_once(") ").unwrap();
             let numbers: Vec<&str> = numbers.split(' ').collect();

@@ -1,35 +1,45 @@
-//! The thread that watches the sockets of this process, so that no thread that makes or serves calls has to.
+//! The thread that watches the descriptors of this process, so that no thread that makes or serves calls has to.
 //!
-//! It accepts clients, sees peers die, and passes on messages for sides that do not sleep on shared memory. It is started by the first
-//! server or client of the process. A process that forks has it only in the parent: there servers and clients stay.
+//! It accepts clients, sees peers die, and passes on messages for sides that do not sleep on memory. It is started by the first that
+//! watches something. A process that forks has it only in the parent: there servers and clients stay.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use runtime_core::AttachError;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use crate::socket::system;
-
 /// Something to watch.
-pub(crate) trait Watched: Send + Sync {
-    /// Looks at its descriptor, which is readable or hung up. False: it needs to be watched no more.
+///
+/// One thread asks everything that the process watches, so nothing here may wait. Only [`look`](Self::look) may panic, for it alone may
+/// run the code of others: the thread goes on. A panic elsewhere, or in the `drop` of what is watched, ends the thread.
+pub trait Watched: Send + Sync {
+    /// Looks at its descriptors, of which one is readable or hung up. It is called again and again for as long as that is so: it has to
+    /// take away what is there. False: it needs to be watched no more.
+    ///
+    /// One that panics goes on being watched. It may be called without anything to see, and once more while its [`Watch`] is dropped by
+    /// another thread.
     fn look(&self) -> bool;
 
     /// Takes its descriptors out of the watching, with [`unwatch`]: `look` has said that nothing more is to be seen there.
     fn stop(&self);
 
-    /// Called a few times a second while [`is_pending`](Self::is_pending): false if its time is over.
+    /// Called a few times a second while [`is_pending`](Self::is_pending): false if its time is over. It is then dropped, without
+    /// [`stop`](Self::stop).
+    ///
+    /// It must not start or drop a [`Watch`].
     fn is_in_time(&self) -> bool {
         true
     }
 
-    /// True if its time may run out.
+    /// True if its time may run out. The answer has to be the same for as long as it is watched.
+    ///
+    /// It must not start or drop a [`Watch`].
     fn is_pending(&self) -> bool {
         false
     }
@@ -44,18 +54,30 @@ const SWEEP: Timespec = Timespec {
 /// How long a thread that cannot go on waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The watching of one descriptor, which ends when this is dropped. The descriptor has to live until then.
+/// The watching of one descriptor, which ends when this is dropped.
+///
+/// The descriptor has to live until then. One that lives on, here or in a child that was forked, has to be taken out with [`unwatch`] too:
+/// the kernel would go on telling of it, which takes a processor.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     key: u64,
 }
 
 impl Watch {
+    /// Starts the thread that watches, if this process has none yet. [`start`](Self::start) does so too; this is for who has to know which
+    /// of the two went wrong.
+    ///
+    /// # Errors
+    /// There are no more descriptors or threads. Once there are, a later call succeeds.
+    pub fn prepare() -> io::Result<()> {
+        Watcher::get().map(|_| ())
+    }
+
     /// Watches a descriptor.
-    pub(crate) fn start(
-        fd: BorrowedFd<'_>,
-        watched: Arc<dyn Watched>,
-    ) -> Result<Self, AttachError> {
+    ///
+    /// # Errors
+    /// As for [`prepare`](Self::prepare); or the descriptor is none that epoll(7) takes, or is watched already.
+    pub fn start(fd: BorrowedFd<'_>, watched: Arc<dyn Watched>) -> io::Result<Self> {
         let watcher = Watcher::get()?;
         let key = {
             let mut entries = watcher.entries();
@@ -72,32 +94,34 @@ impl Watch {
             fd,
             epoll::EventData::new_u64(key),
             epoll::EventFlags::IN | epoll::EventFlags::RDHUP,
-        )
-        .map_err(|error| system("watching a socket".into(), error))?;
+        )?;
         // The thread may wait without a time-out, and the descriptor's first event may never come.
         watcher.interrupt();
         Ok(watch)
     }
 
-    /// Watches a second descriptor for the same.
-    pub(crate) fn also(&self, fd: BorrowedFd<'_>) -> Result<(), AttachError> {
+    /// Watches a second descriptor for the same. What is said of the first is true of it too.
+    ///
+    /// # Errors
+    /// The descriptor is none that epoll(7) takes, or is watched already.
+    pub fn also(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         epoll::add(
             &Watcher::get()?.epoll,
             fd,
             epoll::EventData::new_u64(self.key),
             epoll::EventFlags::IN,
-        )
-        .map_err(|error| system("watching a process".into(), error))
+        )?;
+        Ok(())
     }
 
-    /// Leaves the watching to what is watched: it goes on until that wants no more.
-    pub(crate) fn leave(self) {
+    /// Leaves the watching to what is watched: it goes on until that wants no more, or its time is over.
+    pub fn leave(self) {
         std::mem::forget(self);
     }
 }
 
 /// Stops watching a descriptor that lives on. One that is closed everywhere the kernel forgets by itself.
-pub(crate) fn unwatch(fd: impl AsFd) {
+pub fn unwatch(fd: impl AsFd) {
     if let Ok(watcher) = Watcher::get() {
         let _ = epoll::delete(&watcher.epoll, fd);
     }
@@ -128,7 +152,7 @@ struct Entries {
 
 impl Watcher {
     /// The watcher of this process.
-    fn get() -> Result<&'static Self, AttachError> {
+    fn get() -> io::Result<&'static Self> {
         static WATCHER: OnceLock<Watcher> = OnceLock::new();
         static STARTING: Mutex<()> = Mutex::new(());
         if let Some(watcher) = WATCHER.get() {
@@ -139,26 +163,24 @@ impl Watcher {
         if let Some(watcher) = WATCHER.get() {
             return Ok(watcher);
         }
-        let fault = |error| system("starting the thread that watches sockets".into(), error);
-        let made = Self::make().map_err(fault)?;
+        let made = Self::make()?;
         let (ready, begin) = std::sync::mpsc::channel();
         thread::Builder::new()
-            .name("rpcidl-shm".into())
+            .name("rpcidl-watcher".into())
             .spawn(move || {
                 if begin.recv().is_ok()
                     && let Some(watcher) = WATCHER.get()
                 {
                     watcher.run();
                 }
-            })
-            .map_err(fault)?;
+            })?;
         let watcher = WATCHER.get_or_init(|| made);
         // The thread waits for this.
         let _ = ready.send(());
         Ok(watcher)
     }
 
-    fn make() -> std::io::Result<Self> {
+    fn make() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let flags = rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK;
         let interruption = rustix::event::eventfd(0, flags)?;
