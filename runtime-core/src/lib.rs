@@ -38,7 +38,7 @@ pub use error::{
     TokenError, WaitError,
 };
 pub use info::{ArmInfo, FieldInfo, Invalid, InvalidKind, TypeInfo};
-pub use server::{Arrived, Audience, Call, Incoming, Opened, ReplyLoan, Server, Token};
+pub use server::{Arrived, Audience, Batch, Call, Incoming, Opened, ReplyLoan, Server, Token};
 pub use service::{Method, MethodInfo, MethodKind, Outcome, Service, SlotShape, Tuning};
 pub use transport::{
     ArrivedHead, Bind, ClientId, ClientTransport, Completion, Connect, Failure, ReplyHead,

@@ -316,6 +316,8 @@ pub struct Tuning {
     pub window: usize,
     /// In-flight window through shared memory.
     pub shm_window: usize,
+    /// In-flight window over RDMA.
+    pub rdma_window: usize,
     /// Bytes of a slot of shared memory at the least.
     pub shm_slot: usize,
     /// How long to spin before sleeping, if the definition says.
@@ -327,6 +329,7 @@ impl Tuning {
     pub const DEFAULT: Self = Self {
         window: 32,
         shm_window: 32,
+        rdma_window: 32,
         shm_slot: 0,
         spin: None,
     };

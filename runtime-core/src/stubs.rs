@@ -133,18 +133,19 @@ macro_rules! server {
             /// A panic of the handler aborts its request, reaches the caller, and leaves the server fit to serve on.
             pub fn serve<H: $handler + ?::core::marker::Sized>(&mut self, handler: &mut H) {
                 loop {
-                    let served = match self.0.recv() {
-                        ::core::result::Result::Ok(::core::option::Option::Some(request)) => {
-                            $dispatch(handler, request);
-                            true
+                    let mut batch = self.0.batch();
+                    loop {
+                        match batch.recv() {
+                            ::core::result::Result::Ok(::core::option::Option::Some(request)) => {
+                                $dispatch(handler, request)
+                            }
+                            ::core::result::Result::Ok(::core::option::Option::None) => break,
+                            ::core::result::Result::Err(_) => return,
                         }
-                        ::core::result::Result::Ok(::core::option::Option::None) => false,
-                        ::core::result::Result::Err(_) => return,
-                    };
-                    if !served {
-                        // However it ends, `recv` says what comes next.
-                        let _ = self.0.wait(::core::time::Duration::MAX);
                     }
+                    ::core::mem::drop(batch);
+                    // However it ends, `recv` says what comes next.
+                    let _ = self.0.wait(::core::time::Duration::MAX);
                 }
             }
 
@@ -160,8 +161,9 @@ macro_rules! server {
                 limit: usize,
             ) -> ::core::result::Result<usize, $crate::WaitError> {
                 let mut served = 0;
+                let mut batch = self.0.batch();
                 while served < limit {
-                    match self.0.recv() {
+                    match batch.recv() {
                         ::core::result::Result::Ok(::core::option::Option::Some(request)) => {
                             $dispatch(handler, request)
                         }

@@ -117,6 +117,13 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// Arranges that `waker` is woken at the time `until`, whatever happens; or before, and then never for this: whoever still waits asks
     /// again. To ask for the same again costs little and changes nothing.
     fn wake_at(&self, until: u64, waker: &Waker);
+
+    /// Lets the requests that follow leave together, with the next [`ring_doorbell`](Self::ring_doorbell), where that saves something; or
+    /// before. Nothing waits longer than until this side sleeps.
+    fn hold_doorbell(&mut self) {}
+
+    /// Sends what was held back, and holds back no more.
+    fn ring_doorbell(&mut self) {}
 }
 
 /// A slot whose reply has arrived.
@@ -388,6 +395,13 @@ pub unsafe trait ServerTransport: fmt::Debug {
 
     /// Arranges that `waker` is woken once when something is [`ready`](Self::ready); the last one registered counts.
     fn register(&self, waker: &Waker);
+
+    /// Lets the replies that follow leave together, with the next [`ring_doorbell`](Self::ring_doorbell), where that saves something; or
+    /// before. Nothing waits longer than until this side sleeps.
+    fn hold_doorbell(&self) {}
+
+    /// Sends what was held back, and holds back no more.
+    fn ring_doorbell(&self) {}
 
     /// True if somebody outside has asked for the counters. Looked at when [`poll`](Self::poll) has found nothing, which it then says
     /// even if there is something.

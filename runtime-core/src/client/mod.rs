@@ -284,6 +284,24 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         self
     }
 
+    /// Lets the requests that follow leave together, where that is cheaper: over RDMA they share one doorbell. They leave with
+    /// [`ring_doorbell`](Self::ring_doorbell), or before: when many have been collected, and when this client sleeps in
+    /// [`wait`](Self::wait) or a blocking call. Between threads and processes it has no effect.
+    ///
+    /// ```text
+    /// client.hold_doorbell();
+    /// for key in keys { client.get(key, ticket)?; }
+    /// client.ring_doorbell();
+    /// ```
+    pub fn hold_doorbell(&mut self) {
+        self.core.get_mut().transport.hold_doorbell();
+    }
+
+    /// Sends what [`hold_doorbell`](Self::hold_doorbell) has held back, and ends it.
+    pub fn ring_doorbell(&mut self) {
+        self.core.get_mut().transport.ring_doorbell();
+    }
+
     /// Ends every call in flight: each `U` is handed back with `Disconnected`, or with its reply if that has arrived.
     pub fn close(mut self, mut deliver: impl FnMut(U, S::Reply<'_>)) {
         let core = self.core.get_mut();

@@ -1,5 +1,6 @@
 //! The typed server: receiving, answering now or later, events.
 
+mod batch;
 mod call;
 mod token;
 
@@ -7,6 +8,7 @@ use core::fmt;
 use core::ptr::NonNull;
 use core::time::Duration;
 
+pub use batch::Batch;
 pub use call::{Call, Incoming, Opened, ReplyLoan};
 pub use token::Token;
 
@@ -119,6 +121,14 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
                 return Ok(None);
             }
         }
+    }
+
+    /// This server with the replies that it sends leaving together, where that is cheaper: over RDMA those to one client share a doorbell.
+    /// They leave when the batch is dropped, or before: when many have been collected, when nothing more is to be received, and when a
+    /// handler takes its time. The generated `poll` and `serve` receive in batches.
+    #[inline(always)]
+    pub fn batch(&mut self) -> Batch<'_, S, T> {
+        Batch::new(self)
     }
 
     /// Gives out the counters to those who have asked the transport for them.
