@@ -7,6 +7,8 @@
 #[rustfmt::skip]
 pub mod probe;
 pub mod inproc;
+#[cfg(target_os = "linux")]
+pub mod rdma;
 pub mod rules;
 #[cfg(target_os = "linux")]
 pub mod shm;

@@ -1,0 +1,208 @@
+//! Receive buffers: registered memory with the request by which it is given to the device.
+//!
+//! Who has a buffer is a matter of ownership: the device (it is posted), or whoever holds its [`Held`]. A completion turns the first into
+//! the second, a [`Chain`] that is posted the second into the first.
+
+use std::cell::UnsafeCell;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::sender::Place;
+use crate::verbs::bindings::{IBV_ACCESS_LOCAL_WRITE, ibv_recv_wr, ibv_sge};
+use crate::verbs::{Pd, PostError, Region, explain_registration};
+
+/// A buffer and its receive request.
+pub(crate) struct Buffer {
+    pub(crate) place: Place,
+    request: UnsafeCell<ibv_recv_wr>,
+    payload: UnsafeCell<ibv_sge>,
+}
+
+// SAFETY: the cells are touched only by whoever holds the buffer, of which there is one at a time; `place` never changes.
+unsafe impl Sync for Buffer {}
+// SAFETY: nothing of it belongs to a thread.
+unsafe impl Send for Buffer {}
+
+/// A buffer that the device does not have: the sole right to give it away.
+#[derive(Debug)]
+#[must_use = "a buffer that is not given back is lost"]
+pub(crate) struct Held(NonNull<Buffer>);
+
+// SAFETY: it is a buffer by reference, and that is `Send` and `Sync`.
+unsafe impl Send for Held {}
+
+impl Held {
+    /// The buffer that a completion is about.
+    ///
+    /// # Safety
+    /// 1. A completion just polled has this `wr_id`, and its request was posted by a [`Chain`].
+    #[inline(always)]
+    pub(crate) unsafe fn completed(wr_id: u64) -> Self {
+        // SAFETY: `Buffers::new` put the buffer's address there, and the device gives back what it was given.
+        Self(unsafe { NonNull::new_unchecked(wr_id as *mut Buffer) })
+    }
+
+    /// The holder of this buffer, for where it is kept in a form that can be copied.
+    ///
+    /// # Safety
+    /// 1. [`into_raw`](Self::into_raw) gave it, and this is the only holder made of it since.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw(buffer: NonNull<Buffer>) -> Self {
+        Self(buffer)
+    }
+
+    /// The buffer, without its holder.
+    #[inline(always)]
+    pub(crate) fn into_raw(self) -> NonNull<Buffer> {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn place(&self) -> Place {
+        // SAFETY: buffers live as long as anyone may hold them: see `Buffers`.
+        unsafe { self.0.as_ref() }.place
+    }
+}
+
+/// Buffers of one size in one region.
+///
+/// They have to live until the queue that they are posted to is destroyed and nobody holds one of them: whoever keeps the queue keeps
+/// them, behind it.
+pub(crate) struct Buffers {
+    /// Unregistered after the queue is gone.
+    region: Region,
+    buffers: Box<[Buffer]>,
+}
+
+impl Buffers {
+    /// So many of so many bytes.
+    pub(crate) fn new(pd: &Arc<Pd>, count: usize, bytes: usize) -> Result<Self, String> {
+        let all = count * bytes;
+        let region = Region::new(pd, all, IBV_ACCESS_LOCAL_WRITE)
+            .map_err(|error| explain_registration(&error, all))?;
+        let place = |number: usize| Place {
+            // SAFETY: `number` is below `count`, so this is within the region.
+            start: unsafe { region.start().add(number * bytes) },
+            lkey: region.lkey(),
+        };
+        let buffers: Box<[Buffer]> = (0..count)
+            .map(|number| Buffer {
+                place: place(number),
+                request: UnsafeCell::new(ibv_recv_wr {
+                    wr_id: 0,
+                    next: std::ptr::null_mut(),
+                    sg_list: std::ptr::null_mut(),
+                    num_sge: 1,
+                }),
+                payload: UnsafeCell::new(ibv_sge {
+                    addr: place(number).start.as_ptr() as u64,
+                    length: bytes as u32,
+                    lkey: region.lkey(),
+                }),
+            })
+            .collect();
+        // Their addresses are final only now.
+        for buffer in &buffers {
+            let request = buffer.request.get();
+            // SAFETY: nobody else has the buffer yet.
+            let request = unsafe { &mut *request };
+            request.wr_id = std::ptr::from_ref(buffer) as u64;
+            request.sg_list = buffer.payload.get();
+        }
+        Ok(Self { region, buffers })
+    }
+
+    /// The holders of all of them.
+    ///
+    /// # Safety
+    /// 1. It is called once.
+    pub(crate) unsafe fn hold(&self) -> impl Iterator<Item = Held> + '_ {
+        self.buffers
+            .iter()
+            .map(|buffer| Held(NonNull::from(buffer)))
+    }
+}
+
+impl std::fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Buffers({} in {} bytes)",
+            self.buffers.len(),
+            self.region.len()
+        )
+    }
+}
+
+/// Buffers that are given to the device together.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    first: *mut ibv_recv_wr,
+    last: *mut ibv_recv_wr,
+    count: u32,
+}
+
+// SAFETY: it holds buffers, and is made of pointers to them.
+unsafe impl Send for Chain {}
+
+impl Chain {
+    pub(crate) const fn new() -> Self {
+        Self {
+            first: std::ptr::null_mut(),
+            last: std::ptr::null_mut(),
+            count: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Adds a buffer.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, held: Held) {
+        // SAFETY: buffers live as long as anyone may hold them.
+        let request = unsafe { held.into_raw().as_ref() }.request.get();
+        // SAFETY: whoever holds a buffer has its cells to himself, and that is this chain now.
+        unsafe { (*request).next = std::ptr::null_mut() };
+        if self.first.is_null() {
+            self.first = request;
+        } else {
+            // SAFETY: as above: the last one is held by this chain.
+            unsafe { (*self.last).next = request };
+        }
+        self.last = request;
+        self.count += 1;
+    }
+
+    /// Gives them all to the device by `post`, which gets the first of the list.
+    ///
+    /// # Errors
+    /// The device took no more; those that it did not take are still in the chain.
+    #[inline]
+    pub(crate) fn post(
+        &mut self,
+        post: impl FnOnce(*mut ibv_recv_wr) -> Result<(), PostError<ibv_recv_wr>>,
+    ) -> Result<(), i32> {
+        if self.first.is_null() {
+            return Ok(());
+        }
+        match post(self.first) {
+            Ok(()) => {
+                *self = Self::new();
+                Ok(())
+            }
+            Err(error) => {
+                // Those before the one that was refused have gone.
+                while self.first != error.bad && !self.first.is_null() {
+                    // SAFETY: it was in this chain when it was posted, and its link is read before anybody else could hold it: the thread
+                    // that polls completions is this one, or waits for it.
+                    self.first = unsafe { (*self.first).next };
+                    self.count -= 1;
+                }
+                Err(error.errno)
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What the immediate data of a message says: which slot it is about, and what it is.
+//!
+//! A call needs no header: slot, generation and method ride in the 32 bits that a SEND carries beside its payload, and the completion
+//! tells the length. The body is the struct.
+//!
+//! | from the client | |
+//! | --- | --- |
+//! | 31 | 0: a request |
+//! | 28..31 | generation of the slot |
+//! | 16..28 | slot |
+//! | 0..16 | number of the method |
+//!
+//! | from the client | |
+//! | --- | --- |
+//! | 31 | 1: a note |
+//! | 30 | the client is leaving |
+//! | 0..16 | events whose buffers are free again |
+//!
+//! | from the server | |
+//! | --- | --- |
+//! | 29..32 | what it is: [`Kind`] |
+//! | 26..29 | a reply: generation of the slot |
+//! | 14..26 | a reply: slot |
+//! | 0..16 | an event: number of the method |
+//!
+//! A slot is not used again before its reply, so a generation only tells a reply from one that was sent twice, by a server that does not
+//! keep the protocol.
+
+/// One more than the greatest slot number.
+pub(crate) const MAX_WINDOW: usize = 1 << 12;
+
+/// Generations before they begin anew.
+const GENERATIONS: u8 = 8;
+
+/// The generation after another.
+pub(crate) const fn next_generation(generation: u8) -> u8 {
+    (generation + 1) % GENERATIONS
+}
+
+/// A slot in one of its generations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) slot: u16,
+    pub(crate) generation: u8,
+}
+
+impl Tag {
+    /// As a number of 15 bits.
+    #[inline(always)]
+    pub(crate) const fn to_bits(self) -> u16 {
+        self.slot | (self.generation as u16) << 12
+    }
+
+    /// From such a number.
+    #[inline(always)]
+    pub(crate) const fn from_bits(bits: u16) -> Self {
+        Self {
+            slot: bits & 0xfff,
+            generation: (bits >> 12) as u8 & (GENERATIONS - 1),
+        }
+    }
+}
+
+/// What a client says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FromClient {
+    /// A request; the body is its arguments.
+    Request { tag: Tag, method: u16 },
+    /// So many events were taken, and whether the client is leaving.
+    Note { taken: u16, leaves: bool },
+}
+
+impl FromClient {
+    const NOTE: u32 = 1 << 31;
+    const LEAVES: u32 = 1 << 30;
+
+    #[inline(always)]
+    pub(crate) const fn to_bits(self) -> u32 {
+        match self {
+            Self::Request { tag, method } => (tag.to_bits() as u32) << 16 | method as u32,
+            Self::Note { taken, leaves } => {
+                Self::NOTE | if leaves { Self::LEAVES } else { 0 } | taken as u32
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        if bits & Self::NOTE == 0 {
+            Self::Request {
+                tag: Tag::from_bits((bits >> 16) as u16),
+                method: bits as u16,
+            }
+        } else {
+            Self::Note {
+                taken: bits as u16,
+                leaves: bits & Self::LEAVES != 0,
+            }
+        }
+    }
+}
+
+/// What a server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FromServer {
+    /// A reply; the body is the response, or, if it is none, the value as a `u32`.
+    Reply { tag: Tag, kind: Kind },
+    /// Slots of oneway requests that are free again; the body is their tags, a `u16` each.
+    Freed,
+    /// An event; the body is its arguments.
+    Event { method: u16 },
+    /// The server is leaving.
+    Leaves,
+}
+
+/// What a reply is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ok,
+    Service,
+    Aborted,
+    Unimplemented,
+    Invalid,
+}
+
+impl FromServer {
+    #[inline(always)]
+    pub(crate) const fn to_bits(self) -> u32 {
+        match self {
+            Self::Reply { tag, kind } => {
+                let kind = match kind {
+                    Kind::Ok => 0,
+                    Kind::Service => 1,
+                    Kind::Aborted => 2,
+                    Kind::Unimplemented => 3,
+                    Kind::Invalid => 4,
+                };
+                kind << 29 | (tag.to_bits() as u32) << 14
+            }
+            Self::Freed => 5 << 29,
+            Self::Event { method } => 6 << 29 | method as u32,
+            Self::Leaves => 7 << 29,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        let kind = match bits >> 29 {
+            0 => Kind::Ok,
+            1 => Kind::Service,
+            2 => Kind::Aborted,
+            3 => Kind::Unimplemented,
+            4 => Kind::Invalid,
+            5 => return Self::Freed,
+            6 => {
+                return Self::Event {
+                    method: bits as u16,
+                };
+            }
+            _ => return Self::Leaves,
+        };
+        Self::Reply {
+            tag: Tag::from_bits((bits >> 14) as u16),
+            kind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_comes_back_as_it_was() {
+        for slot in [0, 1, 31, 4095] {
+            for generation in 0..GENERATIONS {
+                let tag = Tag { slot, generation };
+                assert_eq!(Tag::from_bits(tag.to_bits()), tag);
+                for method in [0, 9, u16::MAX] {
+                    let said = FromClient::Request { tag, method };
+                    assert_eq!(FromClient::from_bits(said.to_bits()), said);
+                }
+                for kind in [
+                    Kind::Ok,
+                    Kind::Service,
+                    Kind::Aborted,
+                    Kind::Unimplemented,
+                    Kind::Invalid,
+                ] {
+                    let said = FromServer::Reply { tag, kind };
+                    assert_eq!(FromServer::from_bits(said.to_bits()), said);
+                }
+            }
+        }
+        for said in [
+            FromClient::Note {
+                taken: 0,
+                leaves: true,
+            },
+            FromClient::Note {
+                taken: 4096,
+                leaves: false,
+            },
+        ] {
+            assert_eq!(FromClient::from_bits(said.to_bits()), said);
+        }
+        for said in [
+            FromServer::Freed,
+            FromServer::Event { method: 65_535 },
+            FromServer::Leaves,
+        ] {
+            assert_eq!(FromServer::from_bits(said.to_bits()), said);
+        }
+    }
+
+    #[test]
+    fn whatever_a_peer_says_names_a_slot_within_bounds() {
+        for bits in (0..=u32::MAX).step_by(9973) {
+            if let FromClient::Request { tag, .. } = FromClient::from_bits(bits) {
+                assert!(usize::from(tag.slot) < MAX_WINDOW && tag.generation < GENERATIONS);
+            }
+            if let FromServer::Reply { tag, .. } = FromServer::from_bits(bits) {
+                assert!(usize::from(tag.slot) < MAX_WINDOW && tag.generation < GENERATIONS);
+            }
+        }
+    }
+
+    #[test]
+    fn generations_begin_anew() {
+        assert_eq!((0..8).fold(0, |it, _| next_generation(it)), 0);
+    }
+}

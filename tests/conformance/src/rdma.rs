@@ -1,0 +1,34 @@
+//! The RDMA backend, over the in-process verbs provider: both sides in this process, each with its own queue pair.
+
+use runtime_core::{AttachError, ClientConfig, ServerConfig};
+use runtime_rdma::{Client, Connector, Server};
+
+use crate::Backend;
+use crate::probe::probe::Service;
+
+/// Connections between nodes.
+pub struct Rdma;
+
+impl Backend for Rdma {
+    type Client = Client<Service>;
+    type Server = Server<Service>;
+    type Connector = Connector<Service>;
+
+    const ONE_MAPPING: bool = false;
+
+    fn server(config: &ServerConfig) -> Self::Server {
+        sim_verbs::install();
+        Server::new(config).expect("the configuration is possible")
+    }
+
+    fn connector(server: &mut Self::Server) -> Self::Connector {
+        server.connector()
+    }
+
+    fn connect(
+        connector: &Self::Connector,
+        config: &ClientConfig,
+    ) -> Result<Self::Client, AttachError> {
+        connector.connect(config)
+    }
+}

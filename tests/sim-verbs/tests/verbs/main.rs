@@ -1,0 +1,12 @@
+//! Every rule of the provider, on raw verbs.
+
+#![cfg(target_os = "linux")]
+
+mod errors;
+mod events;
+mod faults;
+mod life;
+mod queues;
+mod states;
+mod support;
+mod transfer;
