@@ -32,15 +32,15 @@ pub(crate) struct Options {
 }
 
 impl Default for Options {
-    /// A lost peer is noticed after 8 times 67 ms, which a device may stretch up to fourfold (InfiniBand Architecture Specification,
-    /// volume 1, 9.7.6.1.3).
+    /// A lost peer is noticed after 7 times 67 ms, which a device may stretch up to fourfold (InfiniBand Architecture Specification,
+    /// volume 1, 9.7.6.1.3). Not 7 retries: soft-RoCE takes that for "without end".
     fn default() -> Self {
         Self {
             device: None,
             port: None,
             gid: None,
             rnr_retry: 7,
-            retry: 7,
+            retry: 6,
             timeout: 14,
         }
     }

@@ -1,4 +1,6 @@
-//! The RDMA backend, over the in-process verbs provider: both sides in this process, each with its own queue pair.
+//! The RDMA backend: both sides in this process, each with its own queue pair.
+//!
+//! It runs over the in-process verbs provider, or over the host's devices if the environment has `RPCIDL_RDMA=device`.
 
 use runtime_core::{AttachError, ClientConfig, ServerConfig};
 use runtime_rdma::{Client, Connector, Server};
@@ -17,7 +19,9 @@ impl Backend for Rdma {
     const ONE_MAPPING: bool = false;
 
     fn server(config: &ServerConfig) -> Self::Server {
-        sim_verbs::install();
+        if std::env::var_os("RPCIDL_RDMA").is_none_or(|what| what != "device") {
+            sim_verbs::install();
+        }
         Server::new(config).expect("the configuration is possible")
     }
 

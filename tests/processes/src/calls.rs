@@ -5,20 +5,19 @@ use std::time::{Duration, Instant};
 
 use conformance::probe::Image;
 use conformance::probe::probe::method;
-use process_tests::{Client, PARKED, connect, connect_when_seated, echoed};
+use process_tests::{Client, PARKED, Way, connect, connect_when_seated, echoed};
 use runtime_core::CallError;
-use runtime_shm::Trust;
 
 use crate::serve::{number, pin};
 use crate::{die, say};
 
 /// Waits for a reply or an event.
-fn wait<T: Trust>(client: &mut Client<T>) {
+fn wait<T: Way>(client: &mut Client<T>) {
     assert_eq!(client.wait(Duration::from_secs(60)), Ok(true));
 }
 
 /// A client that dies at a step of a call.
-pub(crate) fn victim<T: Trust>(name: &str, step: &str) {
+pub(crate) fn victim<T: Way>(name: &str, step: &str) {
     let mut client = connect_when_seated::<T, u64>(name);
     let sent = "a fresh client has a free window";
     match step {
@@ -48,16 +47,16 @@ pub(crate) fn victim<T: Trust>(name: &str, step: &str) {
                 thread::sleep(Duration::from_millis(20));
                 die();
             });
-            wait(&mut client);
+            wait::<T>(&mut client);
         }
         "unread" => {
             client.echo(1, 1).expect(sent);
-            wait(&mut client);
+            wait::<T>(&mut client);
             die();
         }
         "in-callback" => {
             client.echo(1, 1).expect(sent);
-            wait(&mut client);
+            wait::<T>(&mut client);
             let _ = client.poll(|_, _| die());
         }
         "full-window" => {
@@ -68,7 +67,7 @@ pub(crate) fn victim<T: Trust>(name: &str, step: &str) {
         }
         "event-unread" => {
             client.note(5).expect(sent);
-            wait(&mut client);
+            wait::<T>(&mut client);
             die();
         }
         // No death: waits to be killed, or stopped.
@@ -94,7 +93,7 @@ pub(crate) fn victim<T: Trust>(name: &str, step: &str) {
 }
 
 /// A client that makes blocking calls, and tells how many answers were wrong, with the median time of a call in nanoseconds.
-pub(crate) fn blocking<T: Trust>(name: &str, count: &str, core: Option<&str>) {
+pub(crate) fn blocking<T: Way>(name: &str, count: &str, core: Option<&str>) {
     if let Some(core) = core {
         pin(core);
     }

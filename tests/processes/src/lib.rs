@@ -7,24 +7,25 @@
 
 mod role;
 mod rude;
+mod way;
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use conformance::probe::probe::{ClientOver, ServerOver, Service};
 use runtime_core::{AttachError, ClientConfig, ServerConfig};
-use runtime_shm::Trust;
-use rustix::process::{Pid, getpid};
+use rustix::process::Pid;
 
 pub use role::Role;
 pub use rude::{Reaction, Rude};
+pub use way::{Rdma, Way, name};
 
 /// A client of the probe service whose calls carry a `U`.
-pub type Client<T, U = u64> = ClientOver<runtime_shm::Client<Service, T>, U>;
+pub type Client<T, U = u64> = ClientOver<<T as Way>::Client<Service>, U>;
 
 /// A server of the probe service.
-pub type Server<T> = ServerOver<runtime_shm::Server<Service, T>>;
+pub type Server<T> = ServerOver<<T as Way>::Server<Service>>;
 
 /// Values of `echo` from here on are not answered before a `note` of [`RELEASE`].
 pub const PARKED: u64 = 1 << 32;
@@ -43,18 +44,6 @@ pub fn echoed(value: u64) -> u64 {
     !value
 }
 
-/// What a trust is called on the command line of a role.
-pub fn trust<T: Trust>() -> &'static str {
-    if T::ISOLATED { "isolated" } else { "same" }
-}
-
-/// An abstract name that nobody else uses.
-pub fn name(what: &str) -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{what}-{}-{next}", getpid().as_raw_nonzero())
-}
-
 /// Settings of a client whose calls end by everything but their deadline.
 pub fn patient() -> ClientConfig {
     ClientConfig {
@@ -67,7 +56,7 @@ pub fn patient() -> ClientConfig {
 ///
 /// # Errors
 /// Those of connecting.
-pub fn try_connect<T: Trust, U>(name: &str) -> Result<Client<T, U>, AttachError> {
+pub fn try_connect<T: Way, U>(name: &str) -> Result<Client<T, U>, AttachError> {
     Client::<T, U>::connect_with(name, &patient())
 }
 
@@ -75,7 +64,7 @@ pub fn try_connect<T: Trust, U>(name: &str) -> Result<Client<T, U>, AttachError>
 ///
 /// # Panics
 /// If it cannot.
-pub fn connect<T: Trust, U>(name: &str) -> Client<T, U> {
+pub fn connect<T: Way, U>(name: &str) -> Client<T, U> {
     match try_connect::<T, U>(name) {
         Ok(client) => client,
         Err(error) => panic!("cannot connect to `{name}`: {error}"),
@@ -86,7 +75,7 @@ pub fn connect<T: Trust, U>(name: &str) -> Client<T, U> {
 ///
 /// # Panics
 /// If it takes too long, or something else is in the way.
-pub fn connect_when_seated<T: Trust, U>(name: &str) -> Client<T, U> {
+pub fn connect_when_seated<T: Way, U>(name: &str) -> Client<T, U> {
     let start = Instant::now();
     loop {
         match try_connect::<T, U>(name) {
@@ -103,7 +92,7 @@ pub fn connect_when_seated<T: Trust, U>(name: &str) -> Client<T, U> {
 ///
 /// # Errors
 /// Those of binding.
-pub fn bind<T: Trust>(name: &str, max_clients: usize) -> Result<Server<T>, AttachError> {
+pub fn bind<T: Way>(name: &str, max_clients: usize) -> Result<Server<T>, AttachError> {
     let config = ServerConfig {
         max_clients,
         ..ServerConfig::default()
@@ -116,7 +105,7 @@ pub fn bind<T: Trust>(name: &str, max_clients: usize) -> Result<Server<T>, Attac
 ///
 /// # Panics
 /// If it takes too long, or something else is in the way.
-pub fn bind_when_free<T: Trust>(name: &str, max_clients: usize) -> Server<T> {
+pub fn bind_when_free<T: Way>(name: &str, max_clients: usize) -> Server<T> {
     let start = Instant::now();
     loop {
         match bind::<T>(name, max_clients) {

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::BufRead;
 use std::os::unix::fs::FileExt;
 
-use process_tests::{Rude, bind, descriptor_limit, echoed, try_connect};
-use runtime_shm::{SameUser, Trust};
+use process_tests::{Rude, Way, bind, descriptor_limit, echoed, try_connect};
+use runtime_shm::SameUser;
 use rustix::process::{Gid, Resource, Rlimit, Uid, getpid, getrlimit, setrlimit};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
@@ -13,7 +13,7 @@ use crate::serve::number;
 use crate::{die, end_with_the_parent, say};
 
 /// Connects and calls, and says what came of it.
-fn attempt<T: Trust>(name: &str) {
+fn attempt<T: Way>(name: &str) {
     match try_connect::<T, u64>(name) {
         Ok(mut client) => say(format_args!(
             "served {}",
@@ -24,7 +24,7 @@ fn attempt<T: Trust>(name: &str) {
 }
 
 /// A client that may open only so many descriptors more.
-pub(crate) fn starved<T: Trust>(name: &str, more: &str) {
+pub(crate) fn starved<T: Way>(name: &str, more: &str) {
     let limit = Rlimit {
         current: Some(descriptor_limit(getpid(), number(more))),
         ..getrlimit(Resource::Nofile)
@@ -50,7 +50,7 @@ fn become_user(user: &str) {
 }
 
 /// A client that is another user.
-pub(crate) fn stranger<T: Trust>(name: &str, user: &str) {
+pub(crate) fn stranger<T: Way>(name: &str, user: &str) {
     become_user(user);
     attempt::<T>(name);
 }

@@ -8,6 +8,7 @@ mod serve;
 
 use std::io::Write;
 
+use process_tests::{Rdma, Way};
 use runtime_shm::{Isolated, SameUser};
 use rustix::process::{Signal, getpid, kill_process, set_parent_process_death_signal};
 
@@ -34,30 +35,29 @@ fn end_with_the_parent() {
     }
 }
 
+/// Plays a role that there is on every backend.
+fn play<T: Way>(role: &str, name: &str, rest: &[&str]) {
+    match (role, rest) {
+        ("serve", settings) => serve::serve::<T>(name, settings),
+        ("mute", []) => serve::mute::<T>(name),
+        ("victim", [step]) => calls::victim::<T>(name, step),
+        ("blocking", [count]) => calls::blocking::<T>(name, count, None),
+        ("blocking", [count, core]) => calls::blocking::<T>(name, count, Some(core)),
+        ("starved", [more]) => limits::starved::<T>(name, more),
+        ("stranger", [user]) => limits::stranger::<T>(name, user),
+        _ => panic!("there is no such role: {role} {rest:?}"),
+    }
+}
+
 fn main() {
     end_with_the_parent();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words[..] {
-        ["serve", "same", name, ref rest @ ..] => serve::serve::<SameUser>(name, rest),
-        ["serve", "isolated", name, ref rest @ ..] => serve::serve::<Isolated>(name, rest),
-        ["mute", "same", name] => serve::mute::<SameUser>(name),
-        ["mute", "isolated", name] => serve::mute::<Isolated>(name),
+        [role, "same", name, ref rest @ ..] => play::<SameUser>(role, name, rest),
+        [role, "isolated", name, ref rest @ ..] => play::<Isolated>(role, name, rest),
+        [role, "rdma", name, ref rest @ ..] => play::<Rdma>(role, name, rest),
         ["racer"] => serve::racer(),
-        ["victim", "same", name, step] => calls::victim::<SameUser>(name, step),
-        ["victim", "isolated", name, step] => calls::victim::<Isolated>(name, step),
-        ["blocking", "same", name, count] => calls::blocking::<SameUser>(name, count, None),
-        ["blocking", "isolated", name, count] => calls::blocking::<Isolated>(name, count, None),
-        ["blocking", "same", name, count, core] => {
-            calls::blocking::<SameUser>(name, count, Some(core));
-        }
-        ["blocking", "isolated", name, count, core] => {
-            calls::blocking::<Isolated>(name, count, Some(core));
-        }
-        ["starved", "same", name, more] => limits::starved::<SameUser>(name, more),
-        ["starved", "isolated", name, more] => limits::starved::<Isolated>(name, more),
-        ["stranger", "same", name, user] => limits::stranger::<SameUser>(name, user),
-        ["stranger", "isolated", name, user] => limits::stranger::<Isolated>(name, user),
         ["stranger-raw", name, user] => limits::stranger_raw(name, user),
         ["binder", name] => limits::binder(name, None),
         ["binder", name, user] => limits::binder(name, Some(user)),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use conformance::probe::probe::{Request, method};
 use conformance::probe::{MathError, Mode};
-use process_tests::{PARKED, RELEASE, Server, TRIGGER, echoed};
+use process_tests::{PARKED, RELEASE, Server, TRIGGER, Way, echoed};
 use runtime_core::{ClientId, ServerConfig, Token, TokenError, WaitError};
-use runtime_shm::{SameUser, Trust};
+use runtime_shm::SameUser;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::{die, say};
@@ -62,7 +62,7 @@ impl Step {
 /// Serves the probe service, telling when it is bound and how many calls it has parked.
 ///
 /// Lines from the test: `stop` ends it in order, `die` at once.
-pub(crate) fn serve<T: Trust>(name: &str, settings: &[&str]) {
+pub(crate) fn serve<T: Way>(name: &str, settings: &[&str]) {
     let mut config = ServerConfig::default();
     let mut step = Step::Never;
     for setting in settings {
@@ -83,11 +83,11 @@ pub(crate) fn serve<T: Trust>(name: &str, settings: &[&str]) {
         Ok(server) => server,
         Err(error) => return say(format_args!("failed {error:?}")),
     };
-    let stopper = server.transport().stopper();
+    let stop = T::stopper(server.transport());
     thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match line.as_str() {
-                "stop" => stopper.stop(),
+                "stop" => stop(),
                 "die" => die(),
                 other => panic!("there is no such command: {other}"),
             }
@@ -96,12 +96,12 @@ pub(crate) fn serve<T: Trust>(name: &str, settings: &[&str]) {
         die();
     });
     say("bound");
-    run(&mut server, step);
+    run::<T>(&mut server, step);
     drop(server);
     say("stopped");
 }
 
-fn run<T: Trust>(server: &mut Server<T>, step: Step) {
+fn run<T: Way>(server: &mut Server<T>, step: Step) {
     let mut parked: Vec<Token<method::Echo, _>> = Vec::new();
     loop {
         let after = match server.recv() {
@@ -235,7 +235,7 @@ fn answer<S: runtime_core::ServerTransport>(request: Request<'_, S>, step: Step)
 }
 
 /// Binds, and never looks at a request; dies when it is told to.
-pub(crate) fn mute<T: Trust>(name: &str) {
+pub(crate) fn mute<T: Way>(name: &str) {
     let bound = Server::<T>::bind(name);
     say(format_args!("bound {}", bound.is_ok()));
     let mut line = String::new();

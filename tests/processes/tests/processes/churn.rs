@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use process_tests::{Role, connect_when_seated, echoed, name, trust};
-use runtime_shm::Trust;
+use process_tests::{Role, Way, connect_when_seated, echoed};
 use rustix::process::Signal;
 
 use crate::{PROGRAM, for_both};
@@ -14,15 +13,15 @@ for_both! { a_thousand_clients_come_and_go }
 const CLIENTS: u64 = 1000;
 const KILLED_EVERY: u64 = 20;
 
-fn a_thousand_clients_come_and_go<T: Trust>() {
-    let name = name("churn");
-    let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), &name, "clients=3"]);
+fn a_thousand_clients_come_and_go<T: Way>() {
+    let name = T::name("churn");
+    let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name, "clients=3"]);
     server.expect("bound");
     let come_and_go = |client: u64| {
         if client.is_multiple_of(KILLED_EVERY) {
             let step = ["connected", "sent", "in-callback", "filled"]
                 [(client / KILLED_EVERY % 4) as usize];
-            let mut victim = Role::start(PROGRAM, &["victim", trust::<T>(), &name, step]);
+            let mut victim = Role::start(PROGRAM, &["victim", T::WORD, &name, step]);
             victim.expect("dying");
             assert_eq!(victim.died_of(), Some(Signal::KILL.as_raw()));
             return;
@@ -55,7 +54,7 @@ fn a_thousand_clients_come_and_go<T: Trust>() {
     }
     println!(
         "{}: {CLIENTS} clients in {took:?}, then {before:?}",
-        trust::<T>()
+        T::WORD
     );
     server.say("stop");
     server.expect("stopped");

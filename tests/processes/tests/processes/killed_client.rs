@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use process_tests::{Over, RELEASE, Role, connect, connect_when_seated, echoed, name, trust};
-use runtime_shm::{SameUser, Trust};
+use process_tests::{Over, RELEASE, Role, Way, connect, connect_when_seated, echoed};
 use rustix::process::Signal;
 
 use crate::{PROGRAM, for_both};
@@ -25,9 +24,9 @@ const STEPS: [&str; 10] = [
     "event-unread",
 ];
 
-fn others_notice_nothing_whatever_the_client_was_at<T: Trust>() {
-    let name = name("killed-client");
-    let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), &name, "clients=2"]);
+fn others_notice_nothing_whatever_the_client_was_at<T: Way>() {
+    let name = T::name("killed-client");
+    let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name, "clients=2"]);
     server.expect("bound");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -53,7 +52,7 @@ fn others_notice_nothing_whatever_the_client_was_at<T: Trust>() {
         for step in STEPS {
             for _ in 0..3 {
                 // It gets the seat of the one before: there are two, and the steady client has one.
-                let mut victim = Role::start(PROGRAM, &["victim", trust::<T>(), &name, step]);
+                let mut victim = Role::start(PROGRAM, &["victim", T::WORD, &name, step]);
                 victim.expect("dying");
                 assert_eq!(victim.died_of(), Some(Signal::KILL.as_raw()), "{step}");
             }
@@ -78,7 +77,7 @@ fn others_notice_nothing_whatever_the_client_was_at<T: Trust>() {
         let (calls, longest) = steady.join().expect("the steady client was served");
         println!(
             "{}: {calls} calls of another client meanwhile, the longest {longest:?}",
-            trust::<T>()
+            T::WORD
         );
         assert!(calls > 100);
     });
@@ -90,38 +89,4 @@ fn others_notice_nothing_whatever_the_client_was_at<T: Trust>() {
         .filter(|entry| entry.to_string_lossy().contains("rpcidl"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn a_client_that_dies_while_it_wakes_the_server() {
-    conformance::guarded("half a ring, killed", || half_ring("die"));
-}
-
-#[test]
-fn a_client_that_is_stopped_while_it_wakes_the_server() {
-    conformance::guarded("half a ring, stopped", || half_ring("stop"));
-}
-
-/// A client marks the doorbells of a server that sleeps, and gets no further. Another client's calls wake the server all the same.
-fn half_ring(then: &str) {
-    let name = name("half-ring");
-    let server = Role::start(PROGRAM, &["serve", "same", &name]);
-    server.expect("bound");
-    let mut other = connect::<SameUser, u64>(&name);
-    assert_eq!(other.blocking().echo(1), Ok(echoed(1)));
-    let mut ringer = Role::start(PROGRAM, &["half-ring", &name]);
-    assert_eq!(ringer.expect("connected"), "true");
-    // Long enough for the server to fall asleep.
-    thread::sleep(Duration::from_millis(200));
-    ringer.say("ring");
-    assert_eq!(ringer.expect("rung"), "true");
-    if then == "die" {
-        ringer.say("die");
-        ringer.expect("dying");
-        ringer.died_of();
-    } else {
-        ringer.stop();
-    }
-    let answer = other.blocking().within(Duration::from_secs(5)).echo(2);
-    assert_eq!(answer, Ok(echoed(2)), "the server sleeps on");
 }

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use conformance::probe::probe::{Event, Reply};
 use conformance::probe::{Blob, Image};
 use process_tests::{
-    Client, LONG, PARKED, Role, TRIGGER, bind, bind_when_free, connect, echoed, name, now, trust,
+    Client, LONG, PARKED, Role, TRIGGER, Way, bind, bind_when_free, connect, echoed, now,
     try_connect,
 };
 use runtime_core::{AttachError, CallError, WaitError};
-use runtime_shm::Trust;
 use rustix::process::Signal;
 
 use crate::{PROGRAM, for_both};
@@ -86,7 +85,7 @@ impl Endings {
     }
 
     /// Polls until nothing is left.
-    fn collect<T: Trust>(&mut self, client: &mut Client<T>) {
+    fn collect<T: Way>(&mut self, client: &mut Client<T>) {
         loop {
             let polled = client.poll_events(|Event::Ticked(ticked)| {
                 assert_eq!(ticked.count, 3);
@@ -115,12 +114,9 @@ impl Endings {
 }
 
 /// The time from the kill to the last error, and from there until the name was free.
-fn kill<T: Trust>(step: &str) -> (Duration, Duration) {
-    let name = name("killed-server");
-    let mut server = Role::start(
-        PROGRAM,
-        &["serve", trust::<T>(), &name, &format!("die={step}")],
-    );
+fn kill<T: Way>(step: &str) -> (Duration, Duration) {
+    let name = T::name("killed-server");
+    let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name, &format!("die={step}")]);
     server.expect("bound");
     let (send, ended) = channel();
     let mut polling = connect::<T, u64>(&name);
@@ -161,7 +157,7 @@ fn kill<T: Trust>(step: &str) -> (Duration, Duration) {
             _ => polling.divide(TRIGGER, 2, POLLED),
         };
         assert!(sent.is_ok());
-        endings.collect(&mut polling);
+        endings.collect::<T>(&mut polling);
         let _ = send.send(now());
     });
     // The kernel closes a process's sockets one after the other, so that of the name may be there a little longer than those of the calls.
@@ -186,7 +182,7 @@ fn kill<T: Trust>(step: &str) -> (Duration, Duration) {
     (Duration::from_nanos(last.saturating_sub(killed_at)), free)
 }
 
-fn every_call_ends_whatever_the_server_was_at<T: Trust>() {
+fn every_call_ends_whatever_the_server_was_at<T: Way>() {
     let steps = [
         "held",
         "half-reply",
@@ -206,15 +202,15 @@ fn every_call_ends_whatever_the_server_was_at<T: Trust>() {
     }
     println!(
         "{}: from the kill to the last error at most {longest:?} (killed {slowest}), from there to the name's being free {free:?}",
-        trust::<T>()
+        T::WORD
     );
     assert!(longest < BOUND, "{longest:?} after a kill {slowest}");
     assert!(free < BOUND, "the name was free after {free:?}");
 }
 
-fn a_server_that_died_before_it_looked<T: Trust>() {
-    let name = name("killed-mute");
-    let mut server = Role::start(PROGRAM, &["mute", trust::<T>(), &name]);
+fn a_server_that_died_before_it_looked<T: Way>() {
+    let name = T::name("killed-mute");
+    let mut server = Role::start(PROGRAM, &["mute", T::WORD, &name]);
     assert_eq!(server.expect("bound"), "true");
     let mut client = connect::<T, u64>(&name);
     for call in 0..POLLED {
@@ -222,10 +218,10 @@ fn a_server_that_died_before_it_looked<T: Trust>() {
     }
     server.say("die");
     let mut endings = Endings::default();
-    endings.collect(&mut client);
+    endings.collect::<T>(&mut client);
     let ended = now();
     let took = Duration::from_nanos(ended.saturating_sub(server.expect_number("dying")));
-    println!("{}: never looked: {took:?}", trust::<T>());
+    println!("{}: never looked: {took:?}", T::WORD);
     assert!(took < BOUND);
     assert_eq!(server.died_of(), Some(Signal::KILL.as_raw()));
     assert_eq!(bind::<T>(&name, 1).map(drop), Ok(()));
@@ -240,10 +236,10 @@ fn a_server_that_died_before_it_looked<T: Trust>() {
     assert_eq!(back, [1]);
 }
 
-fn a_server_that_died_when_it_was_bound<T: Trust>() {
+fn a_server_that_died_when_it_was_bound<T: Way>() {
     for _ in 0..10 {
-        let name = name("killed-bound");
-        let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), &name, "die=bound"]);
+        let name = T::name("killed-bound");
+        let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name, "die=bound"]);
         // Meanwhile it may be there, or not, or end in the midst of the handshake.
         let start = Instant::now();
         while server.expect_or_none("bound").is_none() {

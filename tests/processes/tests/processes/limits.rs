@@ -5,8 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use process_tests::{
-    Client, Role, connect, connect_when_seated, descriptor_limit, echoed, name, patient, trust,
-    try_connect,
+    Client, Role, Way, connect, connect_when_seated, descriptor_limit, echoed, patient, try_connect,
 };
 use runtime_core::{AttachError, ClientConfig};
 use runtime_shm::Trust;
@@ -23,15 +22,15 @@ for_both! {
     file_size_of_the_server,
 }
 
-fn serve<T: Trust>(name: &str, settings: &[&str]) -> Role {
-    let args = [&["serve", trust::<T>(), name], settings].concat();
+fn serve<T: Way>(name: &str, settings: &[&str]) -> Role {
+    let args = [&["serve", T::WORD, name], settings].concat();
     let server = Role::start(PROGRAM, &args);
     server.expect("bound");
     server
 }
 
-fn seats<T: Trust>() {
-    let name = name("seats");
+fn seats<T: Way>() {
+    let name = T::name("seats");
     let _server = serve::<T>(&name, &["clients=3"]);
     let mut clients: Vec<_> = (0..3).map(|_| connect::<T, u64>(&name)).collect();
     for round in 0..20 {
@@ -45,8 +44,8 @@ fn seats<T: Trust>() {
     }
 }
 
-fn windows<T: Trust>() {
-    let name = name("windows");
+fn windows<T: Way + Trust>() {
+    let name = T::name("windows");
     let _server = serve::<T>(&name, &[]);
     let with_window = |window| {
         let config = ClientConfig {
@@ -91,8 +90,8 @@ fn unlimit(server: &Role, what: Resource) {
     prlimit(Some(server.pid()), what, limit).expect("the limit that it had");
 }
 
-fn descriptors_of_the_server<T: Trust>() {
-    let name = name("descriptors");
+fn descriptors_of_the_server<T: Way>() {
+    let name = T::name("descriptors");
     let server = serve::<T>(&name, &[]);
     let mut first = connect::<T, u64>(&name);
     assert_eq!(first.blocking().echo(0), Ok(echoed(0)));
@@ -123,18 +122,15 @@ fn descriptors_of_the_server<T: Trust>() {
     }
 }
 
-fn descriptors_of_the_client<T: Trust>() {
-    let name = name("starved");
+fn descriptors_of_the_client<T: Way>() {
+    let name = T::name("starved");
     let _server = serve::<T>(&name, &["clients=1"]);
     let mut served = Vec::new();
     for more in 0..16 {
         // One seat for all of them: none that fails keeps it.
         drop(connect_when_seated::<T, u64>(&name));
         std::thread::sleep(Duration::from_millis(20));
-        let starved = Role::start(
-            PROGRAM,
-            &["starved", trust::<T>(), &name, &more.to_string()],
-        );
+        let starved = Role::start(PROGRAM, &["starved", T::WORD, &name, &more.to_string()]);
         let said = starved.expect("");
         let is_served = said == "served true";
         if !is_served {
@@ -161,10 +157,10 @@ fn address_space(server: &Role) -> u64 {
     pages * 4096
 }
 
-fn address_space_of_the_server<T: Trust>() {
+fn address_space_of_the_server<T: Way>() {
     for step in 0..24 {
         // A fresh one, whose allocator has nothing in store that would hide a shortage.
-        let name = name("memory");
+        let name = T::name("memory");
         let server = serve::<T>(&name, &[]);
         let mut first = connect::<T, u64>(&name);
         assert_eq!(first.blocking().echo(step), Ok(echoed(step)));
@@ -190,12 +186,12 @@ fn address_space_of_the_server<T: Trust>() {
     }
 }
 
-fn file_size_of_the_server<T: Trust>() {
-    let name = name("file-size");
+fn file_size_of_the_server<T: Way>() {
+    let name = T::name("file-size");
     // Who sets such a limit is sent a signal when it is reached, which kills by default; a program that goes on ignores it.
     let mut shell = Command::new("sh");
     let line = "trap '' XFSZ; exec \"$0\" \"$@\"";
-    shell.args(["-c", line, PROGRAM, "serve", trust::<T>(), &name]);
+    shell.args(["-c", line, PROGRAM, "serve", T::WORD, &name]);
     let server = Role::run(shell, "serve, ignoring XFSZ".into());
     server.expect("bound");
     let mut first = connect::<T, u64>(&name);

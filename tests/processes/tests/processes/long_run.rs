@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use conformance::probe::Blob;
 use conformance::probe::probe::Reply;
-use process_tests::{Client, LONG, Role, connect, echoed, name, trust};
-use runtime_shm::Trust;
+use process_tests::{Client, LONG, Role, Way, connect, echoed};
 
 use crate::{PROGRAM, for_both};
 
@@ -31,7 +30,7 @@ fn blob(call: u64) -> Blob {
     }
 }
 
-fn send<T: Trust>(client: &mut Client<T>, call: u64) {
+fn send<T: Way>(client: &mut Client<T>, call: u64) {
     let sent = if call.is_multiple_of(LARGE) {
         client.mirror(&blob(call), call)
     } else {
@@ -40,9 +39,9 @@ fn send<T: Trust>(client: &mut Client<T>, call: u64) {
     assert!(sent.is_ok(), "the window has room");
 }
 
-fn a_deep_window<T: Trust>() {
-    let name = name("long-run");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+fn a_deep_window<T: Way>() {
+    let name = T::name("long-run");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     let mut client = connect::<T, u64>(&name);
     let (calls, depth) = (calls(), client.window() as u64);
@@ -54,7 +53,7 @@ fn a_deep_window<T: Trust>() {
     let mut last = Instant::now();
     while got < calls {
         while sent < calls && sent - got < depth {
-            send(&mut client, sent);
+            send::<T>(&mut client, sent);
             sent += 1;
         }
         let polled = client.poll(|call, reply| {
@@ -89,19 +88,19 @@ fn a_deep_window<T: Trust>() {
     assert_eq!((counters.late_replies, counters.total().timeouts), (0, 0));
     println!(
         "{}: {calls} calls at depth {depth} in {:?}",
-        trust::<T>(),
+        T::WORD,
         start.elapsed()
     );
 }
 
-fn sixteen_clients_that_block<T: Trust>() {
-    let name = name("sixteen");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+fn sixteen_clients_that_block<T: Way>() {
+    let name = T::name("sixteen");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     let each = (calls() / 64).clamp(100, 100_000);
     let count = each.to_string();
     let mut processes: Vec<_> = (0..4)
-        .map(|_| Role::start(PROGRAM, &["blocking", trust::<T>(), &name, &count]))
+        .map(|_| Role::start(PROGRAM, &["blocking", T::WORD, &name, &count]))
         .collect();
     let start = Instant::now();
     thread::scope(|scope| {
@@ -126,7 +125,7 @@ fn sixteen_clients_that_block<T: Trust>() {
     }
     println!(
         "{}: 16 clients, {each} blocking calls each, in {:?}",
-        trust::<T>(),
+        T::WORD,
         start.elapsed()
     );
 }

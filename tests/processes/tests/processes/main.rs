@@ -4,6 +4,7 @@
 
 mod churn;
 mod crowd;
+mod half_ring;
 mod killed_client;
 mod killed_server;
 mod limits;

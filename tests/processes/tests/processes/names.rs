@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use process_tests::{Over, Role, bind, connect, echoed, name, trust, try_connect};
+use process_tests::{Over, Role, Way, bind, connect, echoed, try_connect};
 use runtime_core::AttachError;
-use runtime_shm::{SameUser, Trust};
+use runtime_shm::SameUser;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::{Signal, geteuid};
 
@@ -22,7 +22,7 @@ for_both! {
 }
 
 /// Why it cannot be bound.
-fn refused<T: Trust>(name: &str) -> AttachError {
+fn refused<T: Way>(name: &str) -> AttachError {
     match bind::<T>(name, 1) {
         Ok(_) => panic!("`{name}` is served"),
         Err(error) => error,
@@ -30,7 +30,7 @@ fn refused<T: Trust>(name: &str) -> AttachError {
 }
 
 /// Why it cannot be connected to.
-fn unreachable<T: Trust>(name: &str) -> AttachError {
+fn unreachable<T: Way>(name: &str) -> AttachError {
     match try_connect::<T, u64>(name) {
         Ok(_) => panic!("`{name}` is served"),
         Err(error) => error,
@@ -41,22 +41,22 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
 
-fn a_name_of_nobody<T: Trust>() {
+fn a_name_of_nobody<T: Way>() {
     let folder = tempfile::tempdir().expect("a folder");
     let in_folder = folder.path().join("nobody");
     let nowhere = folder.path().join("no/such/folder");
-    for name in [&name("nobody"), text(&in_folder), text(&nowhere)] {
+    for name in [&T::name("nobody"), text(&in_folder), text(&nowhere)] {
         let error = unreachable::<T>(name);
         assert_eq!(error, AttachError::NotFound { name: name.into() });
         assert!(error.to_string().contains("start its server first"));
     }
 }
 
-fn a_name_in_use<T: Trust>() {
+fn a_name_in_use<T: Way>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("served");
-    for name in [&name("in-use"), text(&path)] {
-        let server = Role::start(PROGRAM, &["serve", trust::<T>(), name]);
+    for name in [&T::name("in-use"), text(&path)] {
+        let server = Role::start(PROGRAM, &["serve", T::WORD, name]);
         server.expect("bound");
         let mut client = connect::<T, u64>(name);
         for _ in 0..20 {
@@ -68,12 +68,12 @@ fn a_name_in_use<T: Trust>() {
     }
 }
 
-fn a_path_that_a_killed_server_left<T: Trust>() {
+fn a_path_that_a_killed_server_left<T: Way>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("left");
     let name = text(&path);
     for _ in 0..5 {
-        let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), name]);
+        let mut server = Role::start(PROGRAM, &["serve", T::WORD, name]);
         server.expect("bound");
         let mut client = connect::<T, u64>(name);
         assert_eq!(client.blocking().echo(1), Ok(echoed(1)));
@@ -85,7 +85,7 @@ fn a_path_that_a_killed_server_left<T: Trust>() {
         assert_eq!(error, AttachError::NotFound { name: name.into() });
         // The next server of the loop finds what this one has left.
     }
-    let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), name]);
+    let mut server = Role::start(PROGRAM, &["serve", T::WORD, name]);
     server.expect("bound");
     server.say("stop");
     server.expect("stopped");
@@ -148,7 +148,7 @@ fn a_folder_without_permission() {
     }
 }
 
-fn impossible_names<T: Trust>() {
+fn impossible_names<T: Way>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = format!("{}/", text(folder.path()));
     let long = "n".repeat(101);
@@ -168,7 +168,7 @@ fn impossible_names<T: Trust>() {
         }
     }
     // The longest that is said to be possible is.
-    let longest = format!("{:-<100}", name("long"));
+    let longest = format!("{:-<100}", T::name("long"));
     let _server = bind::<T>(&longest, 1).expect("100 bytes are possible");
     drop(connect::<T, u64>(&longest));
     let refusal = refused::<T>(&very_long_path).to_string();

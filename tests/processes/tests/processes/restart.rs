@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use conformance::probe::probe::{Reply, Request, Service, method};
 use process_tests::{
-    Client, PARKED, Role, bind, bind_when_free, connect, echoed, name, patient, trust, try_connect,
+    Client, PARKED, Role, Way, bind, bind_when_free, connect, echoed, patient, try_connect,
 };
 use runtime_core::{
     AttachError, Bind, CallError, ServerConfig, Service as _, TokenError, WaitError,
 };
-use runtime_shm::Trust;
 use rustix::process::Signal;
 
 use crate::{PROGRAM, for_both};
@@ -28,7 +27,7 @@ mod newer {
 }
 
 /// Polls until the server is seen to be gone; returns what became of each call.
-fn drain<T: Trust>(client: &mut Client<T>) -> Vec<(u64, Result<u64, CallError>)> {
+fn drain<T: Way>(client: &mut Client<T>) -> Vec<(u64, Result<u64, CallError>)> {
     let mut got = Vec::new();
     loop {
         let polled = client.poll(|call, reply| match reply {
@@ -43,11 +42,11 @@ fn drain<T: Trust>(client: &mut Client<T>) -> Vec<(u64, Result<u64, CallError>)>
     }
 }
 
-fn a_killed_server_starts_again<T: Trust>() {
-    let name = name("restart");
+fn a_killed_server_starts_again<T: Way>() {
+    let name = T::name("restart");
     let mut old = Vec::new();
     for epoch in 0..5 {
-        let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+        let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
         server.expect("bound");
         let mut client = connect::<T, u64>(&name);
         assert_eq!(client.blocking().echo(epoch), Ok(echoed(epoch)));
@@ -68,14 +67,14 @@ fn a_killed_server_starts_again<T: Trust>() {
         let lost = Err(CallError::Disconnected {
             maybe_executed: true,
         });
-        assert_eq!(drain(&mut client), [(epoch, lost)]);
+        assert_eq!(drain::<T>(&mut client), [(epoch, lost)]);
         server.died_of();
         old.push(client);
     }
 }
 
-fn an_old_token_does_no_harm<T: Trust>() {
-    let name = name("old-token");
+fn an_old_token_does_no_harm<T: Way>() {
+    let name = T::name("old-token");
     let mut first = bind::<T>(&name, 2).expect("the name is free");
     let mut client = connect::<T, u64>(&name);
     let mut tokens = Vec::new();
@@ -96,7 +95,7 @@ fn an_old_token_does_no_harm<T: Trust>() {
     let lost = Err(CallError::Disconnected {
         maybe_executed: true,
     });
-    assert_eq!(drain(&mut client), [(0, lost), (1, lost)]);
+    assert_eq!(drain::<T>(&mut client), [(0, lost), (1, lost)]);
     let mut later = connect::<T, u64>(&name);
     later.echo(5, 5).expect("the window is free");
     // The same slot, of another epoch: the token is of no use there, and comes back.
@@ -119,19 +118,18 @@ fn an_old_token_does_no_harm<T: Trust>() {
     assert_eq!(got, [(5, Ok(5))]);
 }
 
-fn another_definition<T: Trust>() {
+fn another_definition<T: Way>() {
     type Newer = newer::probe::Service;
-    let name = name("another");
-    let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+    let name = T::name("another");
+    let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     assert_eq!(connect::<T, u64>(&name).blocking().echo(1), Ok(echoed(1)));
-    let newer =
-        runtime_core::Client::<Newer, runtime_shm::Client<Newer, T>>::connect(&name, &patient());
+    let newer = runtime_core::Client::<Newer, T::Client<Newer>>::connect(&name, &patient());
     assert_mismatch(&name, newer.err(), Newer::ABI_HASH, Service::ABI_HASH);
     server.signal(Signal::KILL);
     server.died_of();
-    let _server = runtime_shm::Server::<Newer, T>::bind(&name, &ServerConfig::default())
-        .expect("the name is free");
+    let _server =
+        T::Server::<Newer>::bind(&name, &ServerConfig::default()).expect("the name is free");
     let older = try_connect::<T, u64>(&name).err();
     assert_mismatch(&name, older, Service::ABI_HASH, Newer::ABI_HASH);
 }

@@ -3,9 +3,8 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use process_tests::{LONG, Reaction, Role, Rude, connect, echoed, name, trust, try_connect};
+use process_tests::{LONG, Reaction, Role, Rude, Way, connect, echoed, try_connect};
 use runtime_core::AttachError;
-use runtime_shm::Trust;
 
 use crate::{PROGRAM, for_both};
 
@@ -14,9 +13,9 @@ for_both! { nonsense_is_answered_or_cut, the_silent_are_cut, a_crowd_of_silent_o
 /// The beginning of what a client says first: magic, version.
 const HEAD: &[u8] = b"\x7frpcidl\0\x01\0\0\0";
 
-fn nonsense_is_answered_or_cut<T: Trust>() {
-    let name = name("rude");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name, "clients=2"]);
+fn nonsense_is_answered_or_cut<T: Way>() {
+    let name = T::name("rude");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name, "clients=2"]);
     server.expect("bound");
     let mut client = connect::<T, u64>(&name);
     assert_eq!(client.blocking().echo(0), Ok(echoed(0)));
@@ -68,9 +67,9 @@ fn nonsense_is_answered_or_cut<T: Trust>() {
     assert_eq!(Some(server.settled()), before, "nothing is kept of them");
 }
 
-fn the_silent_are_cut<T: Trust>() {
-    let name = name("silent");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+fn the_silent_are_cut<T: Way>() {
+    let name = T::name("silent");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     let start = Instant::now();
     let silent: Vec<_> = (0..10).map(|_| Rude::connect(&name)).collect();
@@ -84,15 +83,15 @@ fn the_silent_are_cut<T: Trust>() {
     }
     println!(
         "{}: twenty others were served after {others:?}, the silent cut after {:?}",
-        trust::<T>(),
+        T::WORD,
         start.elapsed()
     );
     assert!(start.elapsed() >= Duration::from_millis(900));
 }
 
-fn a_crowd_of_silent_ones<T: Trust>() {
-    let name = name("crowd");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+fn a_crowd_of_silent_ones<T: Way>() {
+    let name = T::name("crowd");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     let mut client = connect::<T, u64>(&name);
     let crowd: Vec<_> = (0..64).map(|_| Rude::connect(&name)).collect();
@@ -111,11 +110,7 @@ fn a_crowd_of_silent_ones<T: Trust>() {
         assert!(start.elapsed() < LONG);
         assert_eq!(client.blocking().echo(1), Ok(echoed(1)));
     };
-    println!(
-        "{}: {refusals} refusals for {:?}",
-        trust::<T>(),
-        start.elapsed()
-    );
+    println!("{}: {refusals} refusals for {:?}", T::WORD, start.elapsed());
     assert_eq!(late.blocking().echo(2), Ok(echoed(2)));
     for silent in crowd {
         assert_eq!(silent.answer(), Reaction::Cut);

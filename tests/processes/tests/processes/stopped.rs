@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use conformance::probe::probe::Reply;
-use process_tests::{Client, LONG, Role, connect, echoed, eventually, name, trust, try_connect};
+use process_tests::{Client, LONG, Role, Way, connect, echoed, eventually, try_connect};
 use runtime_core::{AttachError, CallError, ClientConfig, Refusal};
-use runtime_shm::Trust;
 use rustix::process::Signal;
 
 use crate::{PROGRAM, for_both};
@@ -18,9 +17,9 @@ const DEADLINE: Duration = Duration::from_millis(100);
 /// How much later than its deadline a call may end on a busy machine; the limit is 10 ms on one that is not.
 const SLACK: Duration = Duration::from_secs(2);
 
-fn a_stopped_server<T: Trust>() {
-    let name = name("stopped-server");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+fn a_stopped_server<T: Way>() {
+    let name = T::name("stopped-server");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     let config = ClientConfig {
         deadline: DEADLINE,
@@ -81,13 +80,13 @@ fn a_stopped_server<T: Trust>() {
             assert_eq!(answer, Ok(echoed(value)), "round {round}");
         }
     }
-    println!("{}: at most {excess:?} after the deadline", trust::<T>());
+    println!("{}: at most {excess:?} after the deadline", T::WORD);
     assert!(excess < SLACK);
 }
 
-fn a_stopped_server_and_a_newcomer<T: Trust>() {
-    let name = name("stopped-newcomer");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+fn a_stopped_server_and_a_newcomer<T: Way>() {
+    let name = T::name("stopped-newcomer");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     drop(connect::<T, u64>(&name));
     server.stop();
@@ -102,13 +101,13 @@ fn a_stopped_server_and_a_newcomer<T: Trust>() {
     assert_eq!(connect::<T, u64>(&name).blocking().echo(1), Ok(echoed(1)));
 }
 
-fn a_stopped_client<T: Trust>() {
-    let name = name("stopped-client");
-    let mut server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+fn a_stopped_client<T: Way>() {
+    let name = T::name("stopped-client");
+    let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     // One that does nothing, and two in the midst of calls.
     let others = ["idle", "busy", "busy"]
-        .map(|step| Role::start(PROGRAM, &["victim", trust::<T>(), &name, step]));
+        .map(|step| Role::start(PROGRAM, &["victim", T::WORD, &name, step]));
     for other in &others {
         other.expect("connected");
     }
@@ -136,7 +135,7 @@ fn a_stopped_client<T: Trust>() {
     }
     println!(
         "{}: beside stopped clients a call takes at most {longest:?}",
-        trust::<T>()
+        T::WORD
     );
     // A server can end while a client is stopped.
     others[1].stop();

@@ -1,7 +1,7 @@
 //! Other users.
 
-use process_tests::{Reaction, Role, Rude, connect, echoed, name, trust};
-use runtime_shm::{Isolated, SameUser, Trust};
+use process_tests::{Reaction, Role, Rude, Way, connect, echoed, name};
+use runtime_shm::{Isolated, SameUser};
 use rustix::process::geteuid;
 
 use crate::PROGRAM;
@@ -10,13 +10,13 @@ use crate::PROGRAM;
 const STRANGER: &str = "65534";
 
 /// True if a test can be another user. If not, the little that can be checked is: that a user is not taken for another.
-fn can_be_another<T: Trust>() -> bool {
+fn can_be_another<T: Way>() -> bool {
     if geteuid().is_root() {
         return true;
     }
     println!("not run with another user: only root can become one");
-    let name = name("same-user");
-    let server = Role::start(PROGRAM, &["serve", trust::<T>(), &name]);
+    let name = T::name("same-user");
+    let server = Role::start(PROGRAM, &["serve", T::WORD, &name]);
     server.expect("bound");
     // Who is denied is told so before he has said anything; this one is heard.
     let rude = Rude::connect(&name);
