@@ -168,7 +168,7 @@ impl Fabric {
                 qpn,
                 src_qp: 0,
                 flags: 0,
-                solicited: true,
+                solicited: false,
                 origin: Origin::Send(number),
             },
         );

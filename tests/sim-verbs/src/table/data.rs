@@ -86,6 +86,9 @@ impl Qp {
             return Err(ENOMEM);
         }
         let (sges, count) = pieces(wr.sg_list, wr.num_sge)?;
+        if count > self.send.max_sge() {
+            return Err(EINVAL);
+        }
         let has = |flag: u32| wr.send_flags & flag != 0;
         let mut wqe = SendWqe {
             wr_id: wr.wr_id,
@@ -114,8 +117,6 @@ impl Qp {
             }
             wqe.inline = Some(capture(&mut self.send, &sges[..count])?);
             wqe.pieces = 0;
-        } else if count > self.send.max_sge() {
-            return Err(EINVAL);
         }
         self.send.push(wqe, &sges[..wqe.pieces]);
         Ok(())
@@ -243,9 +244,8 @@ pub(super) unsafe extern "C" fn poll_cq(cq: *mut ibv_cq, room: c_int, into: *mut
         count += 1;
     }
     fabric.devices[device].counters.completions += u64::from(count.cast_unsigned());
-    let more_faults = !fabric.devices[device].faults[Call::PollCq as usize].is_empty();
     let cq = &fabric.cqs[&id];
-    cq.set_waiting(more_faults || (!cq.failed && cq.completions.len() != 0));
+    cq.set_waiting(!cq.failed && cq.completions.len() != 0);
     count
 }
 

@@ -4,9 +4,10 @@ use core::ptr::null_mut;
 
 use libc::c_int;
 use runtime_rdma::verbs::bindings::*;
-use sim_verbs::Traits;
+use sim_verbs::{GidEntry, Traits};
 
-use crate::support::{MEMORY, Node, Pair, Path, Send, connect, ready, tests};
+use crate::pair::{Pair, Path, connect, ready, step};
+use crate::support::{MEMORY, Node, Send, tests};
 
 /// How long messages wait that find no buffer: for ever.
 fn patient() -> Path {
@@ -53,11 +54,40 @@ tests! {
         let keepalive = Send::new(2, &[]).remote(IBV_WR_RDMA_WRITE, 0, 0);
         pair.send(&[Send::new(1, &[]), keepalive, Send::new(3, &[])]).expect("it is posted");
         assert_eq!(pair.poll(0), [], "what comes behind waits, too");
+        pair.send(&[Send::new(4, &[])]).expect("it is posted");
+        assert_eq!(pair.poll(0), [], "and does not overtake");
         pair.buffers(1);
         assert_eq!(pair.poll(0), [(1, IBV_WC_SUCCESS), (2, IBV_WC_SUCCESS)]);
         pair.buffers(1);
         assert_eq!(pair.poll(0), [(3, IBV_WC_SUCCESS)]);
-        assert_eq!(pair.node.device.counters().rnr, 2, "each is counted once");
+        pair.buffers(1);
+        assert_eq!(pair.poll(0), [(4, IBV_WC_SUCCESS)]);
+        assert_eq!(pair.node.device.counters().rnr, 3, "each is counted once");
+    }
+
+    fn a_patient_sender_learns_that_the_receiver_is_in_error() {
+        let pair = Pair::with("in-error", Traits::default(), patient());
+        pair.send(&[Send::new(1, &[])]).expect("it is posted");
+        pair.node.to_error(pair.qps[1]);
+        assert_eq!(pair.poll(0), [(1, IBV_WC_RETRY_EXC_ERR)]);
+    }
+
+    fn a_device_without_an_address_of_the_senders_kind_is_not_reached() {
+        let [_, v2] = GidEntry::of_ipv4(std::net::Ipv4Addr::LOCALHOST);
+        let only_v2 = Traits { gids: vec![None, Some(v2)], ..Traits::default() };
+        let (mut a, mut b) = (Node::new("has-v1"), Node::with("only-v2", only_v2));
+        let (a_cq, b_cq) = (a.cq(8), b.cq(8));
+        for (index, status) in [(0, IBV_WC_RETRY_EXC_ERR), (1, IBV_WC_SUCCESS)] {
+            let (a_qp, b_qp) = (a.qp(a_cq, null_mut()), b.qp(b_cq, null_mut()));
+            ready(&b, b_qp, a.number(a_qp), 0, Path::default());
+            for to in [IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS] {
+                let (mut attr, mask) = step(to, b.number(b_qp), 0, Path::default());
+                attr.ah_attr.grh.sgid_index = index;
+                assert_eq!(a.modify(a_qp, &mut attr, mask), 0);
+            }
+            a.post_send(a_qp, &[Send::new(1, &[]).remote(IBV_WR_RDMA_WRITE, 0, 0)]).expect("it is posted");
+            assert_eq!(a.poll(a_cq), [(1, status)]);
+        }
     }
 
     fn a_patient_sender_learns_that_the_receiver_is_gone() {
@@ -238,7 +268,7 @@ tests! {
             let (a, b) = (node.qp(cq, null_mut()), node.qp(cq, null_mut()));
             ready(&node, b, node.number(a), 0, path);
             for to in [IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS] {
-                let (mut attr, mask) = crate::support::step(to, node.number(b), 0, path);
+                let (mut attr, mask) = step(to, node.number(b), 0, path);
                 attr.ah_attr.grh.sgid_index = index;
                 attr.ah_attr.grh.dgid.raw = std::net::Ipv4Addr::new(127, 0, 0, last).to_ipv6_mapped().octets();
                 assert_eq!(node.modify(a, &mut attr, mask), 0);

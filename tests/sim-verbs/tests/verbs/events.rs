@@ -1,12 +1,14 @@
 //! Completion channels and asynchronous events.
 
 use core::ptr::null_mut;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use libc::{EAGAIN, c_int};
 use runtime_rdma::verbs::bindings::*;
 
-use crate::support::{Node, Path, Send, connect, errno, nonblocking, readable, tests};
+use crate::pair::{Path, connect};
+use crate::support::{Node, Send, errno, nonblocking, readable, tests};
 
 /// Two queue pairs whose completions go to two queues on one channel.
 struct Channelled {
@@ -64,11 +66,22 @@ impl Channelled {
 /// Runs a test of this file in a process of its own, where it aborts, and returns what it said.
 fn aborts(test: &str) -> String {
     let own = std::env::current_exe().expect("the program has a path");
-    let output = Command::new(own)
+    let mut command = Command::new(own);
+    command
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env("SIM_VERBS_ABORT", "1")
-        .output()
-        .expect("the program runs");
+        .env("SIM_VERBS_ABORT", "1");
+    let dies_with_us = || {
+        // SAFETY: it has no conditions on memory.
+        let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    };
+    // SAFETY: it makes one system call, as a child of a program with threads may.
+    unsafe { command.pre_exec(dies_with_us) };
+    let output = command.output().expect("the program runs");
     assert!(!output.status.success(), "{test} does not abort");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -6,7 +6,8 @@ use libc::{EAGAIN, EIO, ENOMEM, c_int};
 use runtime_rdma::verbs::bindings::*;
 use sim_verbs::{Call, Traits};
 
-use crate::support::{Node, Pair, Path, Send, connect, errno, find, step, tests};
+use crate::pair::{Pair, Path, connect, step};
+use crate::support::{Node, Send, errno, find, tests};
 
 /// Asks whether the peer lives.
 fn keepalive(id: u64) -> Send {
@@ -57,6 +58,11 @@ tests! {
         assert_eq!(pair.node.poll_some(pair.cqs[1], 1).err(), Some(-EIO));
         assert_eq!(pair.node.poll_some(pair.cqs[0], 1).err(), Some(-ENOMEM));
         assert_eq!((pair.poll(0), pair.poll(1)), (vec![], vec![]));
+        pair.node.device.fail_next(Call::PollCq, EIO);
+        pair.node.device.fail_next(Call::PollCq, ENOMEM);
+        for error in [EIO, ENOMEM] {
+            assert_eq!(pair.node.poll_some(pair.cqs[0], 1).err(), Some(-error));
+        }
     }
 
     fn making_things_fails_with_errno() {

@@ -7,7 +7,8 @@ use runtime_rdma::verbs::Library;
 use runtime_rdma::verbs::bindings::*;
 use sim_verbs::{DEFAULT_DEVICE, Device, GidEntry, LinkLayer, Traits};
 
-use crate::support::{Node, Path, connect, errno, find, tests};
+use crate::pair::{Path, connect};
+use crate::support::{Node, errno, find, tests};
 
 fn port(node: &Node, number: u8) -> Result<ibv_port_attr, c_int> {
     let mut attr = ibv_port_attr::default();
@@ -92,11 +93,10 @@ tests! {
             max_qp_wr: 8,
             max_cqe: 16,
             max_qp: 1,
-            max_mr_size: 64,
+            max_mr_size: 1 << 20,
             ..Traits::default()
         };
-        // The node registers more memory than this device can.
-        let mut node = Node::with("can-do", Traits { max_mr_size: 1 << 20, ..traits.clone() });
+        let mut node = Node::with("can-do", traits);
         let small = Node::init;
         let cq = node.cq(16);
         // SAFETY: the context is open.

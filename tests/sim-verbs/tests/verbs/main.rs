@@ -6,6 +6,8 @@ mod errors;
 mod events;
 mod faults;
 mod life;
+mod no_alloc;
+mod pair;
 mod queues;
 mod states;
 mod support;

@@ -6,7 +6,8 @@ use libc::{EINVAL, ENOMEM};
 use runtime_rdma::verbs::bindings::*;
 use sim_verbs::Traits;
 
-use crate::support::{Node, Pair, Path, Send, connect, tests};
+use crate::pair::{Pair, Path, connect};
+use crate::support::{Node, Send, tests};
 
 /// An unsignalled write of no bytes, which needs nothing of the peer.
 fn nothing(id: u64) -> Send {
@@ -50,6 +51,8 @@ tests! {
         assert_eq!(pair.send(&[long]), Err((EINVAL, 0)), "64 bytes were asked for");
         let three = Send::new(1, &[pair.node.sge(0, 1); 3]);
         assert_eq!(pair.send(&[three]), Err((EINVAL, 0)), "two pieces were asked for");
+        let inline = Send::new(1, &[pair.node.sge(0, 1); 3]).flags(IBV_SEND_INLINE);
+        assert_eq!(pair.send(&[inline]), Err((EINVAL, 0)), "inline or not");
         let atomic = Send::new(1, &[]).opcode(IBV_WR_ATOMIC_FETCH_AND_ADD);
         assert_eq!(pair.send(&[atomic]), Err((EINVAL, 0)));
     }

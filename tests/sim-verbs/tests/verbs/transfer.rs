@@ -5,7 +5,8 @@ use core::ptr::null_mut;
 use runtime_rdma::verbs::bindings::*;
 use sim_verbs::Traits;
 
-use crate::support::{Node, Pair, Path, Send, connect, ready, tests};
+use crate::pair::{Pair, Path, connect, ready};
+use crate::support::{Node, Send, tests};
 
 tests! {
     fn a_message_arrives_with_its_immediate_data_and_both_completions() {
@@ -168,7 +169,7 @@ tests! {
         let run = move |side: usize| {
             let (_, context) = addresses;
             let (qp, cq, srq) = handles[side];
-            let side_of = crate::transfer::Side {
+            let side_of = Side {
                 context: core::ptr::with_exposed_provenance_mut(context),
                 qp: core::ptr::with_exposed_provenance_mut(qp),
                 cq: core::ptr::with_exposed_provenance_mut(cq),
