@@ -17,11 +17,11 @@ use crate::connection::{Connection, Ends};
 use crate::device::Port;
 use crate::handshake::{Answer, Endpoint, Hello, LEN, MAX_TEXT, READY, Verdict};
 use crate::hub::{Hub, NoSeat};
-use crate::link::Link;
+use crate::link::{Link, prepared};
 use crate::pool::Pool;
 use crate::qp::{connect, make, send_depth};
 use crate::shape::is_window;
-use crate::verbs::Cq;
+use crate::verbs::{Cq, Region, explain_registration};
 
 /// How long a connection may take to say what it wants, and to make its queue pair.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -109,6 +109,19 @@ impl Door {
         Port::at(local.ip(), &options).map_err(|error| error.to_string())
     }
 
+    /// Memory for a client's events.
+    fn event_memory(&self, port: &Port, events: usize) -> Result<Option<Region>, String> {
+        if events == 0 {
+            return Ok(None);
+        }
+        let bytes = events * self.pool.shape.event;
+        // Nobody but this side writes it.
+        match Region::new(&port.device.pd, bytes, 0) {
+            Ok(region) => Ok(Some(region)),
+            Err(error) => Err(explain_registration(&error, bytes)),
+        }
+    }
+
     /// Connects a queue pair to a client's.
     fn connect(
         &self,
@@ -120,7 +133,8 @@ impl Door {
         let port = self.port_of(socket).map_err(refused)?;
         let link_socket = socket
             .try_clone()
-            .map_err(|error| refused(format!("keeping the socket: {error}")))?;
+            .and_then(prepared)
+            .map_err(|error| refused(format!("setting up the socket: {error}")))?;
         let (seat, id) = self.hub.admit().map_err(|why| match why {
             NoSeat::Full => (Verdict::TooManyClients, String::new()),
             NoSeat::Closed => (Verdict::Refused, "it is shutting down".into()),
@@ -130,6 +144,7 @@ impl Door {
             (Verdict::Refused, why)
         };
         let events = self.events();
+        let event_memory = self.event_memory(&port, events).map_err(resign)?;
         let depth = send_depth(window, events, port.device.limits.max_qp_wr);
         let made = make(&port, depth, 0, &self.recv_cq, Some(self.pool.srq()))
             .and_then(|made| {
@@ -138,15 +153,15 @@ impl Door {
             })
             .map_err(|error| resign(error.to_string()))?;
         let endpoint = made.endpoint;
+        let responses = self.pool.reserve(window).map_err(resign)?;
+        // From here on the socket ends with the link, so nothing can be refused any more.
         let hub = Arc::downgrade(&self.hub);
         let notify = move || {
             if let Some(hub) = hub.upgrade() {
                 hub.lose(seat);
             }
         };
-        let link = Link::new(link_socket, Box::new(notify))
-            .map_err(|error| resign(format!("setting up the socket: {error}")))?;
-        let responses = self.pool.reserve(window).map_err(resign)?;
+        let link = Link::new(link_socket, Box::new(notify));
         let ends = Ends {
             port,
             pool: Arc::clone(&self.pool),
@@ -156,16 +171,13 @@ impl Door {
             id,
             window,
             events,
+            responses,
+            event_memory,
         };
-        let connection = match Connection::new(made, ends, responses) {
-            Ok(connection) => connection,
-            Err((why, responses)) => {
-                self.pool.release(window, responses.into_iter());
-                return Err(resign(why));
-            }
-        };
+        let connection = Connection::new(made, ends);
         // Before it knows that it may call: its calls find a connection.
         if !self.hub.introduce(&connection) {
+            connection.detach();
             return Err(resign("it is shutting down".into()));
         }
         Ok((connection, endpoint))

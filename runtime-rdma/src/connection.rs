@@ -17,7 +17,7 @@ use crate::pool::Pool;
 use crate::qp::Made;
 use crate::sender::{MAX_HELD, Place, SendFault, SendQueue};
 use crate::shape::FAREWELL;
-use crate::verbs::{Cq, Qp, Region, explain_registration};
+use crate::verbs::{Cq, Qp, Region};
 
 /// A client of a server. Kept by the server while the client is connected, and by every token of one of its requests.
 pub struct Connection {
@@ -78,6 +78,8 @@ struct Outgoing {
     /// Where events are built, in turn.
     event_memory: Option<Region>,
     next_event: usize,
+    /// True once it has lost its seat: receive buffers of requests that are still held do not go back to the queue.
+    is_detached: bool,
 }
 
 /// A slot from whose response buffer nothing was sent yet.
@@ -99,27 +101,21 @@ pub(crate) struct Ends {
     pub(crate) id: ClientId,
     pub(crate) window: usize,
     pub(crate) events: usize,
+    /// Where the responses of its slots are built.
+    pub(crate) responses: Vec<Held>,
+    /// Where its events are.
+    pub(crate) event_memory: Option<Region>,
 }
 
 impl Connection {
-    /// # Errors
-    /// Memory for the events could not be registered, as text; the buffers for responses come back.
-    pub(crate) fn new(
-        made: Made,
-        ends: Ends,
-        responses: Vec<Held>,
-    ) -> Result<Arc<Self>, (String, Vec<Held>)> {
-        let Ends { window, events, .. } = ends;
-        let event_memory = if events == 0 {
-            None
-        } else {
-            let bytes = events * ends.pool.shape.event;
-            // Nobody but this side writes it.
-            match Region::new(&ends.port.device.pd, bytes, 0) {
-                Ok(region) => Some(region),
-                Err(error) => return Err((explain_registration(&error, bytes), responses)),
-            }
-        };
+    pub(crate) fn new(made: Made, ends: Ends) -> Arc<Self> {
+        let Ends {
+            window,
+            events,
+            responses,
+            event_memory,
+            ..
+        } = ends;
         let slots = responses.into_iter().map(|held| Slot {
             state: AtomicU8::new(Slot::FREE),
             response: AtomicPtr::new(held.into_raw().as_ptr()),
@@ -134,6 +130,7 @@ impl Connection {
                 freed_len: 0,
                 event_memory,
                 next_event: 0,
+                is_detached: false,
             }),
             qp: ManuallyDrop::new(made.qp),
             send_cq: made.send_cq,
@@ -150,7 +147,7 @@ impl Connection {
         };
         let device = &connection.port.device;
         device.enlist(connection.qpn(), connection.port.number, &connection.link);
-        Ok(Arc::new(connection))
+        Arc::new(connection)
     }
 
     /// Keeps the watching of the socket for as long as there is a connection.
@@ -215,8 +212,8 @@ impl Connection {
         unsafe { NonNull::new_unchecked(buffer) }
     }
 
-    /// Answers a held request, and hands back a buffer that the device is to have again. With `rings` the doorbell rings, also for what was
-    /// collected before.
+    /// Answers a held request, and hands back a buffer that the device is to have again, if it is. With `rings` the doorbell rings, also
+    /// for what was collected before.
     ///
     /// # Safety
     /// 1. The request came from this connection, is held, and is given up here.
@@ -229,17 +226,23 @@ impl Connection {
         status: ReplyStatus,
         value: u32,
         rings: bool,
-    ) -> (Result<(), ReplyError>, Held) {
+    ) -> (Result<(), ReplyError>, Option<Held>) {
         let Request { tag, buffer, .. } = request;
         let slot = &self.slots[usize::from(tag.slot)];
         // SAFETY: promise 1: whoever holds the request holds its buffer, and gives it up.
         let mut held = unsafe { Held::from_raw(buffer) };
+        let mut out = self.out();
         if self.link.is_gone() {
             // Release: pairs with the Acquire in `accept`.
             slot.state.store(Slot::FREE, Ordering::Release);
-            return (Err(ReplyError::Disconnected), held);
+            let is_detached = out.is_detached;
+            drop(out);
+            if is_detached {
+                self.pool.retire(held);
+                return (Err(ReplyError::Disconnected), None);
+            }
+            return (Err(ReplyError::Disconnected), Some(held));
         }
-        let mut out = self.out();
         let response = self.response_buffer(tag.slot);
         // SAFETY: buffers live as long as the pool, which this keeps.
         let mut place = unsafe { response.as_ref() }.place;
@@ -285,7 +288,7 @@ impl Connection {
         if rings || out.queue.waiting() >= MAX_HELD {
             self.ring_with(&mut out);
         }
-        (Ok(()), held)
+        (Ok(()), Some(held))
     }
 
     /// Rings the doorbell: what was collected leaves, as much as the device has room for.
@@ -382,6 +385,16 @@ impl Connection {
     /// Lets the device have a buffer again, from any thread.
     pub(crate) fn give_back(&self, held: Held) {
         self.pool.give_back(held);
+    }
+
+    /// Takes its part in the pool from a client that has lost its seat. Its requests may be held for longer.
+    pub(crate) fn detach(&self) {
+        let mut out = self.out();
+        out.is_detached = true;
+        // Relaxed: who answers a request of a client that is gone does so behind the lock.
+        let is_held = |slot: &&Slot| slot.state.load(Ordering::Relaxed) == Slot::HELD;
+        let held = self.slots.iter().filter(is_held).count();
+        self.pool.release(self.window, held);
     }
 
     /// True if the device has said that nothing more is received from it.
@@ -484,7 +497,7 @@ impl Drop for Connection {
             // SAFETY: a connection holds the response buffers of its slots, and gives them up here.
             unsafe { Held::from_raw(buffer) }
         });
-        self.pool.release(self.window, responses);
+        self.pool.take_back(responses);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::buffer::{Buffers, Chain};
 use crate::device::{Port, system};
 use crate::endpoint::{Endpoint, Parts};
 use crate::handshake::{Answer, Garbled, Hello, LEN, READY, Verdict};
-use crate::link::Link;
+use crate::link::{Link, prepared};
 use crate::qp::{completions, connect, make, send_depth};
 use crate::shape::{Shape, is_window};
 use crate::verbs::{Channel, Cq, Region, explain_registration};
@@ -107,8 +107,8 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
 
     let bell = Arc::new(Bell::new().map_err(|error| system("making an eventfd", error))?);
     let rings = Arc::clone(&bell);
-    let link = Link::new(talk.socket, Box::new(move || rings.ring()));
-    let link = Arc::new(link.map_err(|error| system("setting up the socket", error))?);
+    let socket = prepared(talk.socket).map_err(|error| system("setting up the socket", error))?;
+    let link = Arc::new(Link::new(socket, Box::new(move || rings.ring())));
     device.enlist(made.qp.number(), port.number, &link);
     let server = Arc::new(Server {
         link: Arc::downgrade(&link),

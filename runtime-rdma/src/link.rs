@@ -24,24 +24,26 @@ pub(crate) struct Link {
 const SILENCE: Duration = Duration::from_secs(1);
 const PROBES: u32 = 3;
 
+/// Sets a connected socket up as a sign of life: nothing waits on it, and it notices when the other host falls silent.
+pub(crate) fn prepared(socket: TcpStream) -> std::io::Result<TcpStream> {
+    socket.set_nonblocking(true)?;
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, SILENCE)?;
+    sockopt::set_tcp_keepintvl(&socket, SILENCE)?;
+    sockopt::set_tcp_keepcnt(&socket, PROBES)?;
+    Ok(socket)
+}
+
 impl Link {
-    /// Over a connected socket, which is made non-blocking.
-    pub(crate) fn new(
-        socket: TcpStream,
-        notify: Box<dyn Fn() + Send + Sync>,
-    ) -> std::io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        sockopt::set_socket_keepalive(&socket, true)?;
-        sockopt::set_tcp_keepidle(&socket, SILENCE)?;
-        sockopt::set_tcp_keepintvl(&socket, SILENCE)?;
-        sockopt::set_tcp_keepcnt(&socket, PROBES)?;
-        Ok(Self {
+    /// Over a socket that was [`prepared`].
+    pub(crate) fn new(socket: TcpStream, notify: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self {
             socket,
             gone: AtomicBool::new(false),
             completed: AtomicBool::new(false),
             why: OnceLock::new(),
             notify,
-        })
+        }
     }
 
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {

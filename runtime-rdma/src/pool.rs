@@ -25,6 +25,8 @@ struct State {
     promised: usize,
     /// Buffers for responses that no connection has.
     idle: Vec<Held>,
+    /// Receive buffers that do not circulate: they held requests of clients that were gone.
+    retired: Vec<Held>,
     /// All memory.
     all: Vec<Buffers>,
 }
@@ -39,6 +41,7 @@ impl Pool {
                 circulating: 0,
                 promised: 0,
                 idle: Vec::new(),
+                retired: Vec::new(),
                 all: Vec::new(),
             }),
         }
@@ -68,12 +71,19 @@ impl Pool {
         }
         let missing = (promised + SLACK).saturating_sub(state.circulating);
         if missing != 0 {
-            let made = Buffers::new(&self.pd, missing, self.shape.request)?;
             let mut chain = Chain::new();
-            // SAFETY: they were made just now.
-            unsafe { made.hold() }.for_each(|held| chain.push(held));
-            // Kept in any case: the device may have taken some of them.
-            state.all.push(made);
+            let used_again = state.retired.len().min(missing);
+            let rest = state.retired.len() - used_again;
+            if used_again < missing {
+                let made = Buffers::new(&self.pd, missing - used_again, self.shape.request)?;
+                // SAFETY: they were made just now.
+                unsafe { made.hold() }.for_each(|held| chain.push(held));
+                // Kept in any case: the device may have taken some of them.
+                state.all.push(made);
+            }
+            for held in state.retired.drain(rest..) {
+                chain.push(held);
+            }
             self.post(&mut chain).map_err(|errno| {
                 format!(
                     "giving the device {missing} receive buffers: {}",
@@ -95,11 +105,22 @@ impl Pool {
         Ok(state.idle.split_off(rest))
     }
 
-    /// Takes back what a client had that is gone. Its receive buffers stay in the queue, for the next one.
-    pub(crate) fn release(&self, window: usize, responses: impl Iterator<Item = Held>) {
+    /// Takes back what was promised to a client that is gone, of whose requests so many are still held. The other receive buffers stay in
+    /// the queue, for the next client; those come back by [`retire`](Self::retire), and until then others take their place.
+    pub(crate) fn release(&self, window: usize, held: usize) {
         let mut state = self.state();
         state.promised -= Shape::server_receives(window);
-        state.idle.extend(responses);
+        state.circulating -= held;
+    }
+
+    /// Takes back the buffers that a client's responses were built in.
+    pub(crate) fn take_back(&self, responses: impl Iterator<Item = Held>) {
+        self.state().idle.extend(responses);
+    }
+
+    /// Takes back the buffer of a request that was held for longer than its client was there.
+    pub(crate) fn retire(&self, held: Held) {
+        self.state().retired.push(held);
     }
 
     /// Gives buffers back to the device.

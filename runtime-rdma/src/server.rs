@@ -363,7 +363,8 @@ impl<S: Service> Server<S> {
             // What completed after the last look.
             self.harvest_all();
             let is_over = self.seats.get(seat).is_some_and(over);
-            if is_over && self.seats.remove(seat).is_some() {
+            if is_over && let Some(gone) = self.seats.remove(seat) {
+                gone.connection.detach();
                 self.leaving -= 1;
                 self.held.borrow_mut().retain(|held| *held != seat);
                 self.hub.vacate(seat);
@@ -691,7 +692,9 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         if holds {
             self.note_held(connection.seat);
         }
-        self.give_back(held);
+        if let Some(held) = held {
+            self.give_back(held);
+        }
         replied
     }
 
@@ -733,7 +736,9 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         // SAFETY: promise 1 of this function: it is the ticket's own connection, and the ticket is given up. The typed layer has built the
         // response, whose length it says.
         let (replied, held) = unsafe { keep.answer(ticket.request, overlay, status, value, true) };
-        keep.give_back(held);
+        if let Some(held) = held {
+            keep.give_back(held);
+        }
         replied
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use runtime_core::{ClientConfig, ClientTransport, ServerConfig, ServerTransport};
 
-pub use support::{Lookups, Probe, guarded};
+pub use support::{Lookups, Probe, guarded, rounds};
 
 /// A client of the probe service on backend `B`, whose calls carry a `U`.
 pub type Client<B, U = u64> = probe::probe::ClientOver<<B as Backend>::Client, U>;

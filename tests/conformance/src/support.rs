@@ -8,6 +8,18 @@ use crate::probe::{Blob, Image, MathError, Mode, probe::Handler};
 /// A test that takes longer than this has hung.
 const WATCHDOG: Duration = Duration::from_secs(60);
 
+/// How often a test that does the same thing again and again does it: as often as it says, or a part of that where every call takes a
+/// hundred times as long, as on a processor that is emulated. `RPCIDL_HURRY` says which part: 20 for a twentieth.
+///
+/// # Panics
+/// If that is no number.
+pub fn rounds(usual: u64) -> u64 {
+    match std::env::var("RPCIDL_HURRY") {
+        Ok(part) => usual / part.parse::<u64>().expect("RPCIDL_HURRY is a number"),
+        Err(_) => usual,
+    }
+}
+
 /// Runs a test on its own thread and fails it if it hangs.
 ///
 /// # Panics

@@ -1,11 +1,12 @@
 //! The roles of clients that call.
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use conformance::probe::Image;
-use conformance::probe::probe::method;
-use process_tests::{Client, PARKED, Way, connect, connect_when_seated, echoed};
+use conformance::probe::probe::{Reply, method};
+use process_tests::{Client, LONG, PARKED, Way, connect, connect_when_seated, echoed, try_connect};
 use runtime_core::CallError;
 
 use crate::serve::{number, pin};
@@ -114,4 +115,65 @@ pub(crate) fn blocking<T: Way>(name: &str, count: &str, core: Option<&str>) {
     times.sort_unstable();
     say(format_args!("wrong {wrong}"));
     say(format_args!("median {}", times[times.len() / 2]));
+}
+
+/// A client that loses the way to its server: it cuts the network device itself, and tells after how many milliseconds two clients knew,
+/// one that only waited for a reply, and one that has called since. Then it mends the device, and connects anew.
+pub(crate) fn cut<T: Way>(name: &str, device: &str) {
+    let set = |state: &str| {
+        let done = Command::new("ip")
+            .args(["link", "set", device, state])
+            .status();
+        assert!(done.is_ok_and(|status| status.success()), "ip link set");
+    };
+    let mut waits = connect_when_there::<T>(name);
+    let mut calls = connect_when_there::<T>(name);
+    assert_eq!(calls.blocking().echo(1), Ok(echoed(1)));
+    waits
+        .echo(PARKED, 7)
+        .expect("a fresh client has a free window");
+    // The request has arrived: the server has answered a later one.
+    assert_eq!(calls.blocking().echo(2), Ok(echoed(2)));
+    set("down");
+    let start = Instant::now();
+    calls.echo(3, 3).expect("the window is free");
+    for (what, client) in [("waited", &mut waits), ("called", &mut calls)] {
+        let mut ended = 0;
+        loop {
+            let polled = client.poll(|_, reply| {
+                let is_end = matches!(
+                    reply,
+                    Reply::Echo(Err(CallError::Disconnected {
+                        maybe_executed: true
+                    }))
+                );
+                assert!(is_end, "{reply:?}");
+                ended += 1;
+            });
+            match polled {
+                Err(_) => break,
+                Ok(_) => drop(client.wait(Duration::from_secs(60))),
+            }
+        }
+        let took = start.elapsed();
+        say(format_args!("{what} {}", took.as_millis()));
+        assert_eq!(ended, 1);
+        assert!(took < Duration::from_secs(5), "a dead link takes {took:?}");
+    }
+    set("up");
+    let mut again = connect_when_there::<T>(name);
+    assert_eq!(again.blocking().echo(4), Ok(echoed(4)));
+    say("mended");
+}
+
+/// Connects as soon as the server is there.
+fn connect_when_there<T: Way>(name: &str) -> Client<T> {
+    let start = Instant::now();
+    loop {
+        match try_connect::<T, u64>(name) {
+            Ok(client) => return client,
+            Err(error) if start.elapsed() > LONG => panic!("`{name}`: {error}"),
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+        }
+    }
 }

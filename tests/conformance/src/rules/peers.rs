@@ -7,7 +7,7 @@ use runtime_core::{AttachError, CallError, ClientConfig, Refusal, ServerConfig, 
 
 use super::{drain, replies, reply, serve};
 use crate::probe::probe::{Reply, Request};
-use crate::{Backend, Client, Probe, Server, pair};
+use crate::{Backend, Client, Probe, Server, pair, rounds};
 
 pub fn calls_end_when_the_server_goes<B: Backend>() {
     let (mut client, mut server) = pair::<B, u64>();
@@ -92,7 +92,7 @@ pub fn clients_come_and_go<B: Backend>() {
     let connector = B::connector(&mut transport);
     let mut server = Server::<B>::over(transport, &ServerConfig::default());
     let mut probe = Probe::default();
-    for value in 0..1000 {
+    for value in 0..rounds(1000) {
         let config = ClientConfig::default();
         let mut client = Client::<B>::over(B::connect(&connector, &config).unwrap(), &config);
         client.echo(value, value).unwrap();
@@ -207,7 +207,7 @@ pub fn replies_that_overtook_are_not_lost<B: Backend>() {
 
 /// What a client sends right before it goes is served, also if it is the last one.
 pub fn requests_sent_before_the_client_went_are_served<B: Backend>() {
-    for _ in 0..3_000 {
+    for _ in 0..rounds(3_000) {
         let (mut client, mut server) = pair::<B, u64>();
         let thread = thread::spawn(move || {
             let mut probe = Probe::default();

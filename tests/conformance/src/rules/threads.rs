@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use runtime_core::{Audience, CallError, ClientConfig, ServerConfig};
 
 use crate::probe::probe::{Reply, Request, method};
-use crate::{Backend, Client, Probe, Server, pair, pair_with};
+use crate::{Backend, Client, Probe, Server, pair, pair_with, rounds};
 
 /// Serves on a thread of its own until the client is gone.
 fn spawn<B: Backend>(mut server: Server<B>) -> thread::JoinHandle<Probe> {
@@ -25,7 +25,7 @@ fn spawn<B: Backend>(mut server: Server<B>) -> thread::JoinHandle<Probe> {
 pub fn blocking_calls_across_threads<B: Backend>() {
     let (mut client, server) = pair::<B, u64>();
     let thread = spawn::<B>(server);
-    for value in 0..20_000 {
+    for value in 0..rounds(20_000) {
         assert_eq!(client.blocking().echo(value), Ok(value));
     }
     drop(client);
@@ -116,13 +116,13 @@ pub fn sleeping_sides_wake_each_other<B: Backend>() {
 }
 
 pub fn a_deep_window_across_threads<B: Backend>() {
-    const CALLS: u64 = 200_000;
+    let calls = rounds(200_000);
     let (mut client, server) = pair::<B, u64>();
     let thread = spawn::<B>(server);
-    let mut answered = vec![0_u8; CALLS as usize];
+    let mut answered = vec![0_u8; calls as usize];
     let (mut sent, mut got) = (0, 0);
-    while got < CALLS as usize {
-        while sent < CALLS && client.echo(sent, sent).is_ok() {
+    while got < calls as usize {
+        while sent < calls && client.echo(sent, sent).is_ok() {
             sent += 1;
         }
         let polled = client.poll(|user_data, reply| {

@@ -9,8 +9,7 @@ use crate::{PROGRAM, for_both};
 
 for_both! { a_thousand_clients_come_and_go }
 
-/// Clients at all, and every which of them is a process that is killed.
-const CLIENTS: u64 = 1000;
+/// Every which of them is a process that is killed.
 const KILLED_EVERY: u64 = 20;
 
 fn a_thousand_clients_come_and_go<T: Way>() {
@@ -38,12 +37,13 @@ fn a_thousand_clients_come_and_go<T: Way>() {
     (0..KILLED_EVERY + 1).for_each(come_and_go);
     let before = server.settled();
     let start = Instant::now();
-    (0..CLIENTS).for_each(come_and_go);
+    let clients = conformance::rounds(1000);
+    (0..clients).for_each(come_and_go);
     let took = start.elapsed();
     assert_eq!(
         server.settled(),
         before,
-        "something of {CLIENTS} clients is left"
+        "something of {clients} clients is left"
     );
     // No seat is lost: there are three.
     let mut all: Vec<_> = (0..3)
@@ -53,7 +53,7 @@ fn a_thousand_clients_come_and_go<T: Way>() {
         assert_eq!(one.blocking().echo(number), Ok(echoed(number)));
     }
     println!(
-        "{}: {CLIENTS} clients in {took:?}, then {before:?}",
+        "{}: {clients} clients in {took:?}, then {before:?}",
         T::WORD
     );
     server.say("stop");
