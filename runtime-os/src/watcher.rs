@@ -103,10 +103,16 @@ impl Watch {
     /// Watches a second descriptor for the same. What is said of the first is true of it too.
     ///
     /// # Errors
-    /// The descriptor is none that epoll(7) takes, or is watched already.
+    /// The descriptor is none that epoll(7) takes, or is watched already, or what is watched wanted no more.
     pub fn also(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let watcher = Watcher::get()?;
+        // Locked, so that it is not forgotten meanwhile: nobody would take the descriptor out again.
+        let entries = watcher.entries();
+        if !entries.watched.contains_key(&self.key) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         epoll::add(
-            &Watcher::get()?.epoll,
+            &watcher.epoll,
             fd,
             epoll::EventData::new_u64(self.key),
             epoll::EventFlags::IN,
@@ -243,8 +249,9 @@ impl Watcher {
                     continue;
                 };
                 if !guarded(|| watched.look()) {
-                    watched.stop();
+                    // First, so that no further descriptor is added to what is stopped.
                     self.forget(key);
+                    watched.stop();
                 }
             }
             if is_pending {
