@@ -57,6 +57,30 @@ impl Held {
         self.0
     }
 
+    /// Gives the buffer to the device by `post`, which gets a request of its own.
+    ///
+    /// A library may read the link of a request after the device has it. So where another thread polls completions, and may have the buffer
+    /// in another list by then, that link must not be the buffer's.
+    ///
+    /// # Errors
+    /// The device did not take it; here it is.
+    #[cold]
+    pub(crate) fn post_alone(
+        self,
+        post: impl FnOnce(*mut ibv_recv_wr) -> Result<(), PostError<ibv_recv_wr>>,
+    ) -> Result<(), (i32, Self)> {
+        // SAFETY: buffers live as long as anyone may hold them.
+        let buffer = unsafe { self.0.as_ref() };
+        let mut request = ibv_recv_wr {
+            wr_id: self.0.as_ptr() as u64,
+            next: std::ptr::null_mut(),
+            // Written once, when the buffers were made.
+            sg_list: buffer.payload.get(),
+            num_sge: 1,
+        };
+        post(&mut request).map_err(|error| (error.errno, self))
+    }
+
     #[inline(always)]
     pub(crate) fn place(&self) -> Place {
         // SAFETY: buffers live as long as anyone may hold them: see `Buffers`.
@@ -176,7 +200,8 @@ impl Chain {
         self.count += 1;
     }
 
-    /// Gives them all to the device by `post`, which gets the first of the list.
+    /// Gives them all to the device by `post`, which gets the first of the list. For the thread that polls their completions alone: see
+    /// [`Held::post_alone`].
     ///
     /// # Errors
     /// The device took no more; those that it did not take are still in the chain.
@@ -196,8 +221,8 @@ impl Chain {
             Err(error) => {
                 // Those before the one that was refused have gone.
                 while self.first != error.bad && !self.first.is_null() {
-                    // SAFETY: it was in this chain when it was posted, and its link is read before anybody else could hold it: the thread
-                    // that polls completions is this one, or waits for it.
+                    // SAFETY: it was in this chain when it was posted, and nobody else holds it yet: this is the thread that polls
+                    // completions.
                     self.first = unsafe { (*self.first).next };
                     self.count -= 1;
                 }

@@ -199,6 +199,10 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
 
     fn register(&self, waker: &Waker) {
         self.bell.register(waker);
+        if self.link.is_gone() {
+            // The socket is watched no more, and everything else has happened.
+            return self.bell.wake();
+        }
         if !self.is_watched.replace(true)
             && let Err(error) = self.watch.also(self.channel.fd())
         {
@@ -206,7 +210,7 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
                 .fail(|| format!("the completion channel cannot be watched: {error}"));
         }
         self.endpoint.borrow_mut().arm();
-        if self.ready() {
+        if self.ready() || self.endpoint.borrow().lags() {
             self.bell.wake();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use runtime_core::{ClientId, ReplyError, ReplyStatus};
@@ -35,6 +35,8 @@ pub struct Connection {
     /// The event window.
     pub(crate) events: usize,
     slots: Box<[Slot]>,
+    /// How many messages have left, all in all.
+    posted: AtomicU64,
     /// True once its queue pair can receive.
     ready: AtomicBool,
     hub: Arc<Hub>,
@@ -56,15 +58,19 @@ unsafe impl Send for Request {}
 
 /// What the server knows of a client's slot.
 struct Slot {
-    /// [`FREE`](Self::FREE), or that its request is held.
-    state: AtomicU8,
+    /// [`HELD`](Self::HELD), [`ENDED`](Self::ENDED), or how many messages have to have left before it may be used again: the last one is
+    /// its reply. So a client that does not keep the protocol has no request accepted whose reply would be built where an earlier one
+    /// still waits.
+    state: AtomicU64,
     /// Where its response is built.
     response: AtomicPtr<Buffer>,
 }
 
 impl Slot {
-    const FREE: u8 = 0;
-    const HELD: u8 = 1;
+    /// Its request is held.
+    const HELD: u64 = u64::MAX;
+    /// Its request has ended without a body, and the client has not been told.
+    const ENDED: u64 = u64::MAX - 1;
 }
 
 /// What is sent to the client.
@@ -80,6 +86,8 @@ struct Outgoing {
     next_event: usize,
     /// True once it has lost its seat: receive buffers of requests that are still held do not go back to the queue.
     is_detached: bool,
+    /// True once farewell was said: nothing is sent any more.
+    is_closing: bool,
 }
 
 /// A slot from whose response buffer nothing was sent yet.
@@ -117,7 +125,7 @@ impl Connection {
             ..
         } = ends;
         let slots = responses.into_iter().map(|held| Slot {
-            state: AtomicU8::new(Slot::FREE),
+            state: AtomicU64::new(0),
             response: AtomicPtr::new(held.into_raw().as_ptr()),
         });
         let most = 2 * window + events + FAREWELL + 1;
@@ -131,6 +139,7 @@ impl Connection {
                 event_memory,
                 next_event: 0,
                 is_detached: false,
+                is_closing: false,
             }),
             qp: ManuallyDrop::new(made.qp),
             send_cq: made.send_cq,
@@ -140,6 +149,7 @@ impl Connection {
             window,
             events,
             slots: slots.collect(),
+            posted: AtomicU64::new(0),
             ready: AtomicBool::new(false),
             hub: ends.hub,
             pool: ends.pool,
@@ -182,12 +192,20 @@ impl Connection {
             return false;
         };
         // Acquire: pairs with the Release of whoever answered the slot's last request.
-        if slot.state.load(Ordering::Acquire) != Slot::FREE {
+        let state = slot.state.load(Ordering::Acquire);
+        // Acquire: pairs with the Release of whoever rang after that.
+        if state > self.posted.load(Ordering::Acquire) && !self.has_posted(state) {
             return false;
         }
         // Relaxed: only the server's thread makes a slot held, and it gives the request to nobody who would not have it from this thread.
         slot.state.store(Slot::HELD, Ordering::Relaxed);
         true
+    }
+
+    /// The same for one whose reply may be leaving now: the client may have it before whoever rings says so.
+    #[cold]
+    fn has_posted(&self, state: u64) -> bool {
+        state <= self.out().queue.posted()
     }
 
     /// Where the response to a held request is built.
@@ -212,8 +230,8 @@ impl Connection {
         unsafe { NonNull::new_unchecked(buffer) }
     }
 
-    /// Answers a held request, and hands back a buffer that the device is to have again, if it is. With `rings` the doorbell rings, also
-    /// for what was collected before.
+    /// Answers a held request. `give_back` gets the buffer that the device is to have again. With `rings` the doorbell rings, also for what
+    /// was collected before.
     ///
     /// # Safety
     /// 1. The request came from this connection, is held, and is given up here.
@@ -226,81 +244,94 @@ impl Connection {
         status: ReplyStatus,
         value: u32,
         rings: bool,
-    ) -> (Result<(), ReplyError>, Option<Held>) {
+        give_back: impl FnOnce(Held),
+    ) -> Result<(), ReplyError> {
         let Request { tag, buffer, .. } = request;
         let slot = &self.slots[usize::from(tag.slot)];
         // SAFETY: promise 1: whoever holds the request holds its buffer, and gives it up.
         let mut held = unsafe { Held::from_raw(buffer) };
         let mut out = self.out();
-        if self.link.is_gone() {
+        if self.link.is_gone() || out.is_closing {
             // Release: pairs with the Acquire in `accept`.
-            slot.state.store(Slot::FREE, Ordering::Release);
+            slot.state.store(Slot::ENDED, Ordering::Release);
             let is_detached = out.is_detached;
             drop(out);
             if is_detached {
                 self.pool.retire(held);
-                return (Err(ReplyError::Disconnected), None);
-            }
-            return (Err(ReplyError::Disconnected), Some(held));
-        }
-        let response = self.response_buffer(tag.slot);
-        // SAFETY: buffers live as long as the pool, which this keeps.
-        let mut place = unsafe { response.as_ref() }.place;
-        let len = if status != ReplyStatus::Ok {
-            // SAFETY: a response's buffer has room for a number, is aligned, and belongs to whoever holds the request.
-            unsafe { place.start.cast::<u32>().write(value.to_le()) };
-            size_of::<u32>() as u32
-        } else if overlay && value != 0 {
-            let bytes = value as usize;
-            if bytes > COPIED && out.may_reuse(tag.slot, &self.send_cq) {
-                // Sent from where it was edited. The buffers change places: the one in which the slot's last response was built takes the
-                // request's among those that receive. The client has that response, and its device has said so: it is not read again.
-                place = held.place();
-                slot.response.store(buffer.as_ptr(), Ordering::Release);
-                // SAFETY: the response's buffer belongs to whoever holds the request, and the connection's is another now.
-                held = unsafe { Held::from_raw(response) };
             } else {
-                // SAFETY: both buffers are held here, have room for every response that may overlay, and are two.
-                unsafe {
-                    place
-                        .start
-                        .copy_from_nonoverlapping(held.place().start, bytes);
-                }
+                give_back(held);
             }
-            value
-        } else {
-            value
-        };
-        // Release: pairs with the Acquire in `accept`. Before the reply can leave, after which the client may use the slot again.
-        slot.state.store(Slot::FREE, Ordering::Release);
-        if status == ReplyStatus::Ok && len == 0 {
+            return Err(ReplyError::Disconnected);
+        }
+        if status == ReplyStatus::Ok && value == 0 {
+            give_back(held);
+            // Release: as above.
+            slot.state.store(Slot::ENDED, Ordering::Release);
             out.free(tag, &self.slots);
         } else {
+            let response = self.response_buffer(tag.slot);
+            // SAFETY: buffers live as long as the pool, which this keeps.
+            let mut place = unsafe { response.as_ref() }.place;
+            let mut len = value;
+            if status != ReplyStatus::Ok {
+                // SAFETY: a response's buffer has room for a number, is aligned, and belongs to whoever holds the request.
+                unsafe { place.start.cast::<u32>().write(value.to_le()) };
+                len = size_of::<u32>() as u32;
+            } else if overlay {
+                let bytes = value as usize;
+                if bytes > COPIED && out.may_reuse(tag.slot, &self.send_cq) {
+                    // Sent from where it was edited. The buffers change places: the one in which the slot's last response was built takes
+                    // the request's among those that receive. The client's device has that response: it is not read again.
+                    place = held.place();
+                    // Release: pairs with the Acquire in `response_buffer`.
+                    slot.response.store(buffer.as_ptr(), Ordering::Release);
+                    // SAFETY: the response's buffer belongs to whoever holds the request, and the slot's is another now.
+                    held = unsafe { Held::from_raw(response) };
+                } else {
+                    // SAFETY: both buffers are held here, have room for every response that may overlay, and are two.
+                    unsafe {
+                        place
+                            .start
+                            .copy_from_nonoverlapping(held.place().start, bytes);
+                    }
+                }
+            }
+            // Before the reply can leave, after which the client may send the next request.
+            give_back(held);
             let said = FromServer::Reply {
                 tag,
                 kind: kind(status),
             };
-            // SAFETY: the response's buffer is not written before the slot's next request is answered, and that request shows that this
-            // reply was received. Memory lives as long as the pool, and the pool longer than the queue pair.
+            // SAFETY: the response's buffer is not written before a next request of the slot was accepted, which `state` forbids before
+            // this message has left; what then goes not inline is read by the device alone. Memory lives as long as the pool, and the
+            // pool longer than the queue pair.
             let number = unsafe { out.queue.push(said.to_bits(), place, len) };
             out.last[usize::from(tag.slot)] = number;
+            // Release: pairs with the Acquire in `accept`.
+            slot.state.store(number + 1, Ordering::Release);
         }
         if rings || out.queue.waiting() >= MAX_HELD {
-            self.ring_with(&mut out);
+            self.ring_with(out);
         }
-        (Ok(()), Some(held))
+        Ok(())
     }
 
     /// Rings the doorbell: what was collected leaves, as much as the device has room for.
     pub(crate) fn ring(&self) {
-        self.ring_with(&mut self.out());
+        self.ring_with(self.out());
     }
 
-    fn ring_with(&self, out: &mut Outgoing) {
+    fn ring_with(&self, mut out: MutexGuard<'_, Outgoing>) {
         out.tell_freed(&self.slots);
-        if let Err(fault) = out.queue.ring(&self.qp, &self.send_cq) {
+        let rung = out.queue.ring(&self.qp, &self.send_cq);
+        // Release: pairs with the Acquire in `accept`.
+        self.posted.store(out.queue.posted(), Ordering::Release);
+        let lags = out.queue.waiting() != 0;
+        // Whoever is told of a failure may come back here.
+        drop(out);
+        if let Err(fault) = rung {
             self.note(fault);
-        } else if out.queue.waiting() != 0 {
+        } else if lags {
             // Whoever gives up the processor next looks after it.
             self.hub.set_lagging();
         }
@@ -309,13 +340,18 @@ impl Connection {
     /// Looks whether messages have failed, and lets go what waited for room.
     pub(crate) fn tend(&self) {
         let mut out = self.out();
-        if out.queue.outstanding() != 0
-            && let Err(fault) = out.queue.reap(&self.send_cq)
-        {
-            self.note(fault);
-        }
+        let reaped = if out.queue.outstanding() == 0 {
+            Ok(())
+        } else {
+            out.queue.reap(&self.send_cq)
+        };
         if out.queue.waiting() != 0 {
-            self.ring_with(&mut out);
+            self.ring_with(out);
+        } else {
+            drop(out);
+        }
+        if let Err(fault) = reaped {
+            self.note(fault);
         }
     }
 
@@ -328,24 +364,28 @@ impl Connection {
     /// Sends an event that `fill` builds.
     ///
     /// # Safety
-    /// 1. The client has given back as many events as were sent to it but for fewer than the event window.
+    /// 1. It is the server's thread, and the client has given back all events that were sent to it but for fewer than the event window.
     pub(crate) unsafe fn emit(&self, method: u16, len: usize, fill: &mut dyn FnMut(NonNull<u8>)) {
-        let mut out = self.out();
-        let Some(memory) = &out.event_memory else {
-            return;
+        let place = {
+            let out = self.out();
+            let Some(memory) = &out.event_memory else {
+                return;
+            };
+            Place {
+                // SAFETY: `next_event` is below the event window, for which the region was made.
+                start: unsafe { memory.start().add(out.next_event * self.pool.shape.event) },
+                lkey: memory.lkey(),
+            }
         };
-        let at = out.next_event * self.pool.shape.event;
-        let place = Place {
-            // SAFETY: `next_event` is below the event window, for which the region was made.
-            start: unsafe { memory.start().add(at) },
-            lkey: memory.lkey(),
-        };
-        out.next_event = (out.next_event + 1) & (self.events - 1);
+        // Unlocked: it is the user's code, which may answer a request of this very client. Only this thread sends events.
         fill(place.start);
+        let mut out = self.out();
+        out.next_event = (out.next_event + 1) & (self.events - 1);
         let said = FromServer::Event { method };
-        // SAFETY: this place is used again after the event window's worth of others, by promise 1 when the client has taken this event.
+        // SAFETY: this place is used again after the event window's worth of others, when by promise 1 the client has given this one back.
+        // One that says so without having it has its own events garbled; what goes inline has been read by then.
         unsafe { out.queue.push(said.to_bits(), place, len as u32) };
-        self.ring_with(&mut out);
+        self.ring_with(out);
     }
 
     /// Says farewell, so that the client knows that nothing more comes.
@@ -354,6 +394,7 @@ impl Connection {
             return;
         }
         let mut out = self.out();
+        out.is_closing = true;
         out.tell_freed(&self.slots);
         out.queue.signal_next();
         let nowhere = Place {
@@ -362,7 +403,7 @@ impl Connection {
         };
         // SAFETY: of no bytes none is read.
         unsafe { out.queue.push(FromServer::Leaves.to_bits(), nowhere, 0) };
-        self.ring_with(&mut out);
+        self.ring_with(out);
     }
 
     /// True if everything that was sent has been received, or nothing more can be.
@@ -465,9 +506,14 @@ impl Outgoing {
             }
             (FromServer::Freed, 2 * len as u32)
         };
-        // SAFETY: as for any reply: the buffer is not written before the slot's next request is answered.
+        // SAFETY: as for any reply.
         let number = unsafe { self.queue.push(said.to_bits(), place, bytes) };
         self.last[usize::from(tag.slot)] = number;
+        for tag in &self.freed[..len] {
+            let slot = &slots[usize::from(Tag::from_bits(*tag).slot)];
+            // Release: pairs with the Acquire in `accept`.
+            slot.state.store(number + 1, Ordering::Release);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use runtime_core::AttachError;
-use runtime_os::{Watch, Watched};
+use runtime_os::{Watch, Watched, unwatch};
 
 use crate::address::Options;
 use crate::handshake::Endpoint;
@@ -122,6 +122,13 @@ impl Device {
             }
             link.fail(|| format!("the device says: {}", event.name));
         }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // Not left to the closing: a child that was forked may have a copy of the descriptor, and the kernel would go on telling of it.
+        unwatch(self.context.async_fd());
     }
 }
 

@@ -1,9 +1,9 @@
 //! How a client gets its connection: it asks for one over TCP, and connects its queue pair.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runtime_core::{AttachError, Service};
 use runtime_os::{Watch, Watched, unwatch};
@@ -70,10 +70,16 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
     let channel =
         Channel::new(context).map_err(|error| system("making a completion channel", error))?;
     let room = completions(receives + 1, limits.max_cqe);
+    if (room as usize) <= receives {
+        return Err(AttachError::Config {
+            what: format!(
+                "a window of {window} and {events} events take {receives} completions, and a queue of `{}` has at most {room}",
+                context.name()
+            ),
+        });
+    }
     let recv_cq = Cq::new(context, room, Some(&channel))
         .map_err(|error| system("making a completion queue", error))?;
-    let depth = send_depth(window, 0, limits.max_qp_wr);
-    let made = make(&port, depth, receives as u32, &recv_cq, None)?;
     let memory = |why| AttachError::System {
         what: "registering the memory of a client".into(),
         error: why,
@@ -82,12 +88,15 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
     let requests = Region::new(&device.pd, bytes, 0)
         .map_err(|error| memory(explain_registration(&error, bytes)))?;
     let arrivals = Buffers::new(&device.pd, receives, shape.arrival()).map_err(memory)?;
+    // After the memory that it may read and write: what is made last goes first, if something fails.
+    let depth = send_depth(window, 0, limits.max_qp_wr);
+    let made = make(&port, depth, receives as u32, &recv_cq, None)?;
     let mut chain = Chain::new();
     // SAFETY: they were made just now.
     unsafe { arrivals.hold() }.for_each(|held| chain.push(held));
     let qp = &made.qp;
     // SAFETY: a chain is a list of requests whose buffers nobody else has. Their memory goes after the queue pair: the endpoint keeps both,
-    // and without one the locals are dropped in this order.
+    // and without one the locals are dropped in the reverse order of their making.
     let posted = chain.post(|first| unsafe { qp.post_recv(first) });
     posted.map_err(|errno| {
         system(
@@ -109,7 +118,6 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
     let rings = Arc::clone(&bell);
     let socket = prepared(talk.socket).map_err(|error| system("setting up the socket", error))?;
     let link = Arc::new(Link::new(socket, Box::new(move || rings.ring())));
-    device.enlist(made.qp.number(), port.number, &link);
     let server = Arc::new(Server {
         link: Arc::downgrade(&link),
         channel: Arc::downgrade(&channel),
@@ -117,6 +125,7 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
     });
     let watch = Watch::start(link.socket(), server);
     let watch = watch.map_err(|error| system("watching the connection", error))?;
+    device.enlist(made.qp.number(), port.number, &link);
     let endpoint = Endpoint::new(Parts {
         made,
         recv_cq,
@@ -142,6 +151,8 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
 struct Talk<'a> {
     name: &'a str,
     socket: TcpStream,
+    /// When all of it must have been said.
+    until: Instant,
 }
 
 impl<'a> Talk<'a> {
@@ -153,9 +164,12 @@ impl<'a> Talk<'a> {
                 Ok(socket) => {
                     let fault = |error| system("setting up the socket", error);
                     socket.set_nodelay(true).map_err(fault)?;
-                    socket.set_read_timeout(Some(PATIENCE)).map_err(fault)?;
                     socket.set_write_timeout(Some(PATIENCE)).map_err(fault)?;
-                    return Ok(Self { name, socket });
+                    return Ok(Self {
+                        name,
+                        socket,
+                        until: Instant::now() + PATIENCE,
+                    });
                 }
                 Err(error) => last = Some(error),
             }
@@ -163,10 +177,8 @@ impl<'a> Talk<'a> {
         Err(match last {
             None => AttachError::NotFound { name: name.into() },
             Some(error) => match error.kind() {
-                std::io::ErrorKind::ConnectionRefused => {
-                    AttachError::NotFound { name: name.into() }
-                }
-                std::io::ErrorKind::TimedOut => no_answer(name),
+                ErrorKind::ConnectionRefused => AttachError::NotFound { name: name.into() },
+                ErrorKind::TimedOut => no_answer(name),
                 _ => system(format!("connecting to `{name}`"), error),
             },
         })
@@ -181,9 +193,25 @@ impl<'a> Talk<'a> {
     }
 
     fn read(&self, bytes: &mut [u8]) -> Result<(), AttachError> {
-        (&self.socket)
-            .read_exact(bytes)
-            .map_err(|error| self.lost(&error))
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // A server that says a byte now and then gets no more time than one that says nothing.
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(no_answer(self.name));
+            }
+            let read = self
+                .socket
+                .set_read_timeout(Some(left))
+                .and_then(|()| (&self.socket).read(rest));
+            match read {
+                Ok(0) => return Err(self.lost(&ErrorKind::UnexpectedEof.into())),
+                Ok(count) => rest = &mut rest[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.lost(&error)),
+            }
+        }
+        Ok(())
     }
 
     /// The server's answer, if that is a welcome.
@@ -230,7 +258,7 @@ impl<'a> Talk<'a> {
 
     fn lost(&self, error: &std::io::Error) -> AttachError {
         match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => no_answer(self.name),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => no_answer(self.name),
             _ if is_end(error) => AttachError::Refused {
                 name: self.name.into(),
                 why: "it ended the connection without an answer".into(),
@@ -243,9 +271,7 @@ impl<'a> Talk<'a> {
 fn is_end(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
-        std::io::ErrorKind::UnexpectedEof
-            | std::io::ErrorKind::ConnectionReset
-            | std::io::ErrorKind::BrokenPipe
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
     )
 }
 

@@ -24,6 +24,9 @@ const BATCH: usize = 16;
 /// How long a client that goes waits until what it sent last has been received.
 const FAREWELL_PATIENCE: u64 = 1_000_000_000;
 
+/// How soon one comes back that has messages waiting for room in the device's queue.
+const RETRY: u64 = 1_000_000;
+
 /// Notes about events that may be on their way, for each of which the server has a buffer.
 const NOTES: usize = 2;
 
@@ -53,6 +56,10 @@ pub(crate) struct Endpoint {
     given_back: GivenBack,
     holds: bool,
     completions: Box<[ibv_wc]>,
+    /// Receive buffers.
+    receives: usize,
+    /// The place of a response without a body, which has to have room for one.
+    nothing: Box<[u64]>,
     link: Arc<Link>,
     port: Port,
     /// Replies that came twice, or for nothing.
@@ -66,6 +73,8 @@ unsafe impl Send for Endpoint {}
 struct Slot {
     generation: u8,
     phase: Phase,
+    /// Number of its request among the messages.
+    number: u64,
     /// What the reply says.
     head: ReplyHead,
     /// Where its body is, unless it has none.
@@ -145,6 +154,7 @@ impl Endpoint {
         let slot = |_| Slot {
             generation: 0,
             phase: Phase::Free,
+            number: 0,
             head: ReplyHead::new(0, 0),
             buffer: None,
         };
@@ -169,6 +179,8 @@ impl Endpoint {
             },
             holds: false,
             completions: vec![ibv_wc::default(); BATCH].into_boxed_slice(),
+            receives: Shape::client_receives(window, parts.events),
+            nothing: vec![0; parts.shape.arrival() / size_of::<u64>()].into_boxed_slice(),
             link: parts.link,
             port: parts.port,
             strays: 0,
@@ -238,9 +250,10 @@ impl Endpoint {
             generation: state.generation,
         };
         let said = FromClient::Request { tag, method };
-        // SAFETY: the slot's request is written again only when its reply has arrived, which shows that it was received. Memory goes after
-        // the queue pair.
-        unsafe { self.queue.push(said.to_bits(), place, len as u32) };
+        // SAFETY: the slot's request is written again only when a reply has arrived that is taken for its own, after it has left (`reply`):
+        // what goes not inline is read by the device alone then. Memory goes after the queue pair.
+        let number = unsafe { self.queue.push(said.to_bits(), place, len as u32) };
+        self.slots[usize::from(slot)].number = number;
         if !self.holds || self.queue.waiting() >= MAX_HELD {
             self.ring();
         }
@@ -291,7 +304,7 @@ impl Endpoint {
 
     #[inline(always)]
     fn complete(&mut self, slot: u16) -> Option<Completion> {
-        let fallback = self.request(slot);
+        let nothing = NonNull::from(&*self.nothing).cast::<u8>();
         let state = &mut self.slots[usize::from(slot)];
         state.phase = Phase::Polled;
         self.arrived[usize::from(slot) / 64] &= !(1 << (slot % 64));
@@ -299,11 +312,10 @@ impl Endpoint {
         Some(Completion {
             slot,
             head: state.head,
-            // Without a body there is nothing to read, but memory it has to be.
             place: state
                 .buffer
                 .as_ref()
-                .map_or(fallback, |held| held.place().start),
+                .map_or(nothing, |held| held.place().start),
         })
     }
 
@@ -425,13 +437,24 @@ impl Endpoint {
         }
     }
 
-    /// Takes in what has arrived.
+    /// Takes in all that has arrived.
     #[inline]
     fn harvest(&mut self) {
+        // As often as there are buffers to receive into: a server that goes on sending must not keep the client here.
+        for _ in 0..=self.receives / BATCH {
+            if self.harvest_batch() < BATCH {
+                break;
+            }
+        }
+    }
+
+    /// Takes in what fits a batch: how many completions there were.
+    #[inline]
+    fn harvest_batch(&mut self) -> usize {
         let Ok(count) = self.recv_cq.poll(&mut self.completions) else {
             self.link
                 .fail(|| "the device's completion queue failed".into());
-            return;
+            return 0;
         };
         for at in 0..count {
             let completion = self.completions[at];
@@ -444,10 +467,11 @@ impl Endpoint {
             }
             self.arrive(&completion, held);
         }
-        if self.queue.waiting() != 0 && !self.holds {
-            // The device had no room for all of it.
+        if self.queue.waiting() != 0 {
+            // Collected, or the device had no room for it: who looks for replies wants these, too.
             self.ring();
         }
+        count
     }
 
     #[cold]
@@ -512,10 +536,13 @@ impl Endpoint {
     /// Notes the reply of a slot; gives the buffer back if there is no such call.
     #[inline(always)]
     fn reply(&mut self, tag: Tag, head: ReplyHead, buffer: Option<Held>) -> Option<Held> {
-        let slot = self
-            .slots
-            .get_mut(usize::from(tag.slot))
-            .filter(|slot| slot.phase == Phase::InFlight && slot.generation == tag.generation);
+        let queue = &self.queue;
+        let slot = self.slots.get_mut(usize::from(tag.slot)).filter(|slot| {
+            // A reply to what has not left is none.
+            slot.phase == Phase::InFlight
+                && slot.generation == tag.generation
+                && queue.is_posted(slot.number)
+        });
         let Some(slot) = slot else {
             self.strays += 1;
             return buffer;
@@ -543,10 +570,8 @@ impl Endpoint {
 
     /// Has the next completion make the channel readable.
     pub(crate) fn arm(&mut self) {
-        // A doorbell that is held would leave both sides asleep.
-        if self.queue.waiting() != 0 {
-            self.ring_doorbell();
-        }
+        // What is held back would leave both sides asleep.
+        self.ring();
         let armed = self.channel.take_events().and_then(|_| self.recv_cq.arm());
         if let Err(error) = armed {
             self.link
@@ -556,7 +581,19 @@ impl Endpoint {
 
     /// Sleeps until something has arrived, the bell rings, or the time has come.
     pub(crate) fn sleep(&self, bell: &Bell, until: u64) {
+        let soon = clock::now() + RETRY;
+        let until = if self.queue.waiting() == 0 {
+            until
+        } else {
+            // The device has no room, and tells nobody when it has again.
+            until.min(soon)
+        };
         bell.wait(self.channel.fd(), until);
+    }
+
+    /// True if messages wait for room in the device's queue.
+    pub(crate) fn lags(&self) -> bool {
+        self.queue.waiting() != 0
     }
 
     /// Ends the connection, after what was sent has been received.

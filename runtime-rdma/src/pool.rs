@@ -15,6 +15,8 @@ pub(crate) struct Pool {
     srq: Arc<Srq>,
     pd: Arc<Pd>,
     pub(crate) shape: Shape,
+    /// How many buffers may circulate.
+    capacity: usize,
     state: Mutex<State>,
 }
 
@@ -32,8 +34,10 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(srq: Arc<Srq>, pd: &Arc<Pd>, shape: Shape) -> Self {
+    /// `completions` is how many of them the completion queue has room for.
+    pub(crate) fn new(srq: Arc<Srq>, completions: u32, pd: &Arc<Pd>, shape: Shape) -> Self {
         Self {
+            capacity: srq.capacity().min(completions) as usize,
             srq,
             pd: Arc::clone(pd),
             shape,
@@ -62,7 +66,7 @@ impl Pool {
     pub(crate) fn reserve(&self, window: usize) -> Result<Vec<Held>, String> {
         let mut state = self.state();
         let promised = state.promised + Shape::server_receives(window);
-        let capacity = self.srq.capacity() as usize;
+        let capacity = self.capacity;
         if promised + SLACK > capacity {
             return Err(format!(
                 "the device's shared receive queue holds {capacity} buffers, and its clients have {} of them",
@@ -70,27 +74,24 @@ impl Pool {
             ));
         }
         let missing = (promised + SLACK).saturating_sub(state.circulating);
-        if missing != 0 {
-            let mut chain = Chain::new();
-            let used_again = state.retired.len().min(missing);
-            let rest = state.retired.len() - used_again;
-            if used_again < missing {
-                let made = Buffers::new(&self.pd, missing - used_again, self.shape.request)?;
-                // SAFETY: they were made just now.
-                unsafe { made.hold() }.for_each(|held| chain.push(held));
-                // Kept in any case: the device may have taken some of them.
-                state.all.push(made);
-            }
-            for held in state.retired.drain(rest..) {
-                chain.push(held);
-            }
-            self.post(&mut chain).map_err(|errno| {
-                format!(
+        if missing > state.retired.len() {
+            let made = Buffers::new(&self.pd, missing - state.retired.len(), self.shape.request)?;
+            // SAFETY: they were made just now.
+            state.retired.extend(unsafe { made.hold() });
+            state.all.push(made);
+        }
+        for _ in 0..missing {
+            let Some(held) = state.retired.pop() else {
+                unreachable!("as many were made as were missing")
+            };
+            if let Err((errno, held)) = self.post_alone(held) {
+                state.retired.push(held);
+                return Err(format!(
                     "giving the device {missing} receive buffers: {}",
                     std::io::Error::from_raw_os_error(errno)
-                )
-            })?;
-            state.circulating += missing;
+                ));
+            }
+            state.circulating += 1;
         }
         let missing = window.saturating_sub(state.idle.len());
         if missing != 0 {
@@ -123,21 +124,31 @@ impl Pool {
         self.state().retired.push(held);
     }
 
-    /// Gives buffers back to the device.
+    /// How many buffers may circulate.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Gives buffers back to the device, from the server's thread.
     #[inline]
     pub(crate) fn post(&self, chain: &mut Chain) -> Result<(), i32> {
         // SAFETY: a chain is a list of requests whose buffers nobody else has, and this pool keeps their memory until the queue is gone.
         chain.post(|first| unsafe { self.srq.post(first) })
     }
 
-    /// Gives one buffer back from any thread.
+    fn post_alone(&self, held: Held) -> Result<(), (i32, Held)> {
+        // SAFETY: the request is that of a buffer that nobody else has, and this pool keeps its memory until the queue is gone.
+        held.post_alone(|request| unsafe { self.srq.post(request) })
+    }
+
+    /// Gives one buffer back, from any thread.
     pub(crate) fn give_back(&self, held: Held) {
-        let mut chain = Chain::new();
-        chain.push(held);
-        // The queue has room for every buffer there is. One that cannot be posted all the same is lost, and with it a credit: the senders'
-        // retry timers cover for that.
-        let posted = self.post(&mut chain);
-        debug_assert!(posted.is_ok(), "the queue has room for every buffer");
+        // The queue has room for every buffer there is. One that is refused all the same waits for the next client, which gives it again.
+        if let Err((_, held)) = self.post_alone(held) {
+            let mut state = self.state();
+            state.circulating -= 1;
+            state.retired.push(held);
+        }
     }
 }
 

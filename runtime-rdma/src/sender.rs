@@ -29,6 +29,8 @@ pub(crate) enum SendFault {
     Post(i32),
     /// The completion queue failed.
     Queue,
+    /// More messages wait than there can be for a peer that keeps the protocol.
+    Full,
 }
 
 impl SendFault {
@@ -43,6 +45,7 @@ impl SendFault {
                 std::io::Error::from_raw_os_error(errno)
             ),
             Self::Queue => "the device's completion queue failed".into(),
+            Self::Full => "it takes no messages, and goes on asking for them".into(),
         }
     }
 }
@@ -117,10 +120,11 @@ impl SendQueue {
     pub(crate) unsafe fn push(&mut self, imm: u32, place: Place, len: u32) -> u64 {
         let number = self.queued;
         let at = number as usize & (self.requests.len() - 1);
-        debug_assert!(
-            (number - self.posted) < self.requests.len() as u64,
-            "whoever made it counted what may wait"
-        );
+        if number - self.posted >= self.requests.len() as u64 {
+            // Whoever made it counted what may wait for a peer that keeps the protocol.
+            self.fail(SendFault::Full);
+            return number;
+        }
         let request = &mut self.requests[at];
         let mut flags = 0;
         if len <= self.max_inline {
@@ -160,6 +164,18 @@ impl SendQueue {
     #[inline(always)]
     pub(crate) fn outstanding(&self) -> u64 {
         self.posted - self.completed
+    }
+
+    /// True if a message was given to the device: one that goes inline is not read any more.
+    #[inline(always)]
+    pub(crate) fn is_posted(&self, number: u64) -> bool {
+        number < self.posted
+    }
+
+    /// How many messages were given to the device, all in all.
+    #[inline(always)]
+    pub(crate) fn posted(&self) -> u64 {
+        self.posted
     }
 
     /// True if a message is known to have been received by the other side's device.

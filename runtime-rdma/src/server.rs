@@ -43,7 +43,7 @@ const SWEEP: u64 = 250_000_000;
 /// How soon one comes back that has messages waiting for room in the device's queue.
 const RETRY: u64 = 1_000_000;
 
-/// Polls that find nothing between two looks at the clock.
+/// Looks at the completion queue between two at the clock.
 const IDLE_POLLS_PER_CHECK: u32 = 256;
 
 /// How long a server that goes waits until what it sent last has been received.
@@ -215,7 +215,8 @@ impl<S: Service> Server<S> {
         let recv_cq = Cq::new(&device.context, receives + 1, Some(&channel))
             .map_err(fault("a completion queue"))?;
         let srq = Srq::new(&device.pd, receives).map_err(fault("a shared receive queue"))?;
-        let pool = Arc::new(Pool::new(srq, &device.pd, shape));
+        let room = recv_cq.capacity().saturating_sub(1);
+        let pool = Arc::new(Pool::new(srq, room, &device.pd, shape));
         let hub = Hub::new(config.max_clients as u32, config.event_window, is_named)
             .map_err(|error| system("making an eventfd", error))?;
         let door = Arc::new(Door {
@@ -302,7 +303,7 @@ impl<S: Service> Server<S> {
         if !self.hub.bell.answer() {
             return;
         }
-        self.take_in();
+        self.seat_newcomers();
         for seat in self.hub.lost() {
             self.lose(seat);
         }
@@ -311,10 +312,9 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Takes in new connections.
-    fn take_in(&mut self) {
+    /// Gives new connections their seats. That one of them has left already, its bell says.
+    fn seat_newcomers(&mut self) {
         for connection in self.hub.newcomers() {
-            let seat = connection.seat;
             self.seats.add(connection);
             let seats = self.seats.len();
             // Room for one of each, so that nothing is allocated later.
@@ -322,9 +322,6 @@ impl<S: Service> Server<S> {
             let mut held = self.held.borrow_mut();
             let missing = seats - held.len().min(seats);
             held.reserve(missing);
-            drop(held);
-            // It may have left before it had its seat.
-            self.lose(seat);
         }
     }
 
@@ -384,11 +381,15 @@ impl<S: Service> Server<S> {
         count
     }
 
-    /// Takes in all that has arrived, so that everyone who has something waiting gets a turn. It ends: no client sends more than its
-    /// window before it is answered.
+    /// Takes in all that has arrived, so that everyone who has something waiting gets a turn.
     #[inline]
     fn harvest_all(&mut self) {
-        while self.harvest() >= BATCH {}
+        // As often as there are buffers to receive into: clients that go on sending must not keep the server here.
+        for _ in 0..=self.pool.capacity() / BATCH {
+            if self.harvest() < BATCH {
+                break;
+            }
+        }
     }
 
     /// Polls the completion queue, unless there are completions that were polled before: how many there are.
@@ -413,7 +414,7 @@ impl<S: Service> Server<S> {
         let mut seat = self.seats.of_qp(completion.qp_num);
         if seat.is_none() {
             // It may have been connected a moment ago.
-            self.take_in();
+            self.seat_newcomers();
             seat = self.seats.of_qp(completion.qp_num);
         }
         let Some(seated) = seat.and_then(|seat| self.seats.get_mut(seat)) else {
@@ -451,7 +452,9 @@ impl<S: Service> Server<S> {
             }
             FromClient::Note { taken, leaves } => {
                 let credit = seated.credit + usize::from(taken);
-                if credit > seated.connection.events {
+                if taken == 0 && !leaves {
+                    seated.object("sends notes that say nothing");
+                } else if credit > seated.connection.events {
                     seated.object("gives back events that it was not sent");
                 } else {
                     seated.credit = credit;
@@ -546,8 +549,7 @@ impl Seated {
     #[cold]
     fn object(&self, what: &str) {
         self.connection
-            .link
-            .fail(|| format!("it does not keep the protocol: it {what}"));
+            .end(|| format!("it does not keep the protocol: it {what}"));
     }
 }
 
@@ -635,12 +637,13 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
                 // Some of what has arrived may have been a farewell.
                 self.answer_bell();
             }
+            // Also for a server that is never idle.
+            self.idle_polls += 1;
+            if self.idle_polls >= IDLE_POLLS_PER_CHECK || self.hub.is_lagging() {
+                self.idle();
+            }
             self.round = self.turns.len();
             if self.round == 0 {
-                self.idle_polls += 1;
-                if self.idle_polls >= IDLE_POLLS_PER_CHECK {
-                    self.idle();
-                }
                 if !self.held.get_mut().is_empty() {
                     self.ring_held();
                 }
@@ -686,14 +689,12 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         // SAFETY: promise 1 of this function.
         let connection = unsafe { ticket.connection() };
         let holds = self.holds.get();
+        let give_back = |held| self.give_back(held);
         // SAFETY: as above; the typed layer has built the response, whose length it says.
-        let (replied, held) =
-            unsafe { connection.answer(ticket.request, overlay, status, value, !holds) };
+        let replied =
+            unsafe { connection.answer(ticket.request, overlay, status, value, !holds, give_back) };
         if holds {
             self.note_held(connection.seat);
-        }
-        if let Some(held) = held {
-            self.give_back(held);
         }
         replied
     }
@@ -733,13 +734,10 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         status: ReplyStatus,
         value: u32,
     ) -> Result<(), ReplyError> {
+        let give_back = |held| keep.give_back(held);
         // SAFETY: promise 1 of this function: it is the ticket's own connection, and the ticket is given up. The typed layer has built the
         // response, whose length it says.
-        let (replied, held) = unsafe { keep.answer(ticket.request, overlay, status, value, true) };
-        if let Some(held) = held {
-            keep.give_back(held);
-        }
-        replied
+        unsafe { keep.answer(ticket.request, overlay, status, value, true, give_back) }
     }
 
     unsafe fn client(&self, ticket: &RdmaTicket) -> ClientId {
@@ -786,9 +784,10 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
                 full += 1;
                 continue;
             }
-            seated.credit -= 1;
             // SAFETY: the credit is what the client has given back of its event window.
             unsafe { connection.emit(method, len, fill) };
+            // After the user's code has built it, which may panic.
+            seated.credit -= 1;
             delivered += 1;
         }
         if full != 0 {
@@ -839,7 +838,13 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         self.ring_held();
         // Without notice of completions the task is woken at once, and looks.
         let armed = self.channel.take_events().and_then(|_| self.recv_cq.arm());
-        if armed.is_err() || self.ready() {
+        if self.hub.take_lagging() {
+            for seated in self.seats.iter() {
+                seated.connection.tend();
+            }
+        }
+        // With messages that wait for room the task is woken at once, too: nothing else looks after them.
+        if armed.is_err() || self.hub.is_lagging() || self.ready() {
             self.hub.bell.wake();
         }
     }
@@ -887,7 +892,7 @@ impl<S: Service> Drop for Server<S> {
         self.acceptor.close();
         self.hub.close();
         // Those who were welcomed and never taken in are told, too.
-        self.take_in();
+        self.seat_newcomers();
         self.ring_held();
         if self.channel_watch.get_mut().take().is_some() {
             unwatch(self.channel.fd());
