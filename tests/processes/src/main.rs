@@ -43,7 +43,7 @@ fn play<T: Way>(role: &str, name: &str, rest: &[&str]) {
         ("victim", [step]) => calls::victim::<T>(name, step),
         ("blocking", [count]) => calls::blocking::<T>(name, count, None),
         ("blocking", [count, core]) => calls::blocking::<T>(name, count, Some(core)),
-        ("cut", [device]) => calls::cut::<T>(name, device),
+        ("cut", []) => calls::cut::<T>(name),
         ("starved", [more]) => limits::starved::<T>(name, more),
         ("stranger", [user]) => limits::stranger::<T>(name, user),
         _ => panic!("there is no such role: {role} {rest:?}"),
