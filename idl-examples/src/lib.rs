@@ -19,7 +19,7 @@ pub use generated::{
     examples_sensors as sensors,
 };
 pub use laps::Laps;
-pub use sides::{Sides, serve_until_input_ends};
+pub use sides::{Nodes, Sides, serve_until_input_ends};
 
 /// Whatever goes wrong in an example, on any of its threads.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -1,4 +1,4 @@
-//! The two sides of an example: on threads of one process, and as two processes over shared memory.
+//! The two sides of an example: on threads of one process, as two processes over shared memory, and on two nodes.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
@@ -21,6 +21,17 @@ pub struct Sides {
     /// The server, over shared memory, at a name.
     pub server: fn(&str) -> Result<(), Failure>,
     /// The client of that server.
+    pub client: fn(&str) -> Result<(), Failure>,
+    /// The server and the client between nodes, at an address.
+    pub nodes: Option<Nodes>,
+}
+
+/// A server and its client over RDMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Nodes {
+    /// The server.
+    pub server: fn(&str) -> Result<(), Failure>,
+    /// The client.
     pub client: fn(&str) -> Result<(), Failure>,
 }
 
@@ -57,6 +68,12 @@ impl Sides {
         match (backend.as_deref(), role.as_deref()) {
             (Some("shm"), Some("server")) => (self.server)(&name),
             (Some("shm"), Some("client")) => (self.client)(&name),
+            (Some("rdma"), Some(role)) => match (self.nodes, role) {
+                (Some(nodes), "server") => (nodes.server)(&name),
+                (Some(nodes), "client") => (nodes.client)(&name),
+                (None, _) => Err("this example does not run over RDMA; `hello` and `kv` do".into()),
+                _ => Err(USAGE.into()),
+            },
             (Some("shm"), None) => self.processes(),
             (Some("inproc"), None) => self.both_threads(),
             (None, None) => {
@@ -91,7 +108,8 @@ impl Sides {
 }
 
 const USAGE: &str = "the arguments are `[--backend inproc|shm]`, or \
-    `--backend shm --role server|client [--name NAME]` for one side; a server serves until its input ends";
+    `--backend shm --role server|client [--name NAME]` for one side, or `--backend rdma --role server|client --name HOST:PORT`; \
+    a server serves until its input ends";
 
 /// Says that a server is ready, and has `stop` called when the input of this process ends: when whoever started it wants no more of it,
 /// or is gone.

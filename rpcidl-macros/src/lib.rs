@@ -123,7 +123,7 @@ pub fn rpc_message(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Options of a method, in `#[rpc(…)]`: `oneway`, `event`, `id = N`, `idempotent`, `deadline_us = N` (or `_ms`, `_s`),
 /// `priority = N`, `since = "1.1"`, and `inproc(depth = N)`, `shm(slots = N)`, `rdma(recv_depth = N)`; `shm(isolated)` only of the service.
 ///
-/// Options of the service: `backend = "inproc"` or `"shm"` or a list of backends, `package = "acme.kv@1.2"`, `reserved = [7, 8..=15]` for ids that
+/// Options of the service: `backend = "inproc"`, `"shm"`, `"rdma"` or a list of backends, `package = "acme.kv@1.2"`, `reserved = [7, 8..=15]` for ids that
 /// may not be used, a deadline and the backends' options as above, and `crate`, `macros` and `runtime` if the crates
 /// `runtime-core`, `rpcidl-macros` and that of the first backend are called otherwise.
 #[proc_macro_attribute]
@@ -145,7 +145,7 @@ pub fn rpc_service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// Paths begin at the folder of the crate's `Cargo.toml`. Options: `backend = "inproc"` or `"shm"` or a list of backends (else those that the
+/// Paths begin at the folder of the crate's `Cargo.toml`. Options: `backend = "inproc"`, `"shm"`, `"rdma"` or a list of backends (else those that the
 /// definition names), `include = ["idl"]` for folders in which imports are looked for, `extern "acme.common" = crate::common`
 /// for a package that is generated elsewhere, `zerocopy = false`, and `crate = ::path` and `runtime = ::path` if the crates
 /// `runtime-core` and that of the first backend are called otherwise.

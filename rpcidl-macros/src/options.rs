@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rpcidl::build::{check_available, rust_path};
+use rpcidl::build::rust_path;
 use rpcidl::diag::{Code, Diagnostic};
 use rpcidl::emit;
 use rpcidl::source::{SourceId, SourceMap, Span};
@@ -203,11 +203,7 @@ impl Reader {
 
     fn backend(&mut self, text: &LitStr) {
         let place = self.place(text);
-        let backend = rpcidl::backend(&text.value()).and_then(|backend| {
-            check_available(&[backend])?;
-            Ok(backend)
-        });
-        match backend {
+        match rpcidl::backend(&text.value()) {
             Ok(backend) => {
                 if !self.options.emit.backends.contains(&backend) {
                     self.options.emit.backends.push(backend);

@@ -33,6 +33,15 @@ mod memory {
     );
 }
 
+mod nodes {
+    rpcidl_macros::include_idl!(
+        "tests/idl/nodes.idl",
+        backend = ["rdma", "inproc"],
+        include = ["tests/idl"],
+        runtime = ::runtime_rdma,
+    );
+}
+
 struct Counter(u32);
 
 impl shop::shop::Handler for Counter {
@@ -73,6 +82,28 @@ fn another_backend_is_another_word() {
         count: 2,
         ..Default::default()
     };
+    assert_eq!(client.blocking().add(&item), Ok(3));
+    stopper.stop();
+    serving.join().unwrap();
+}
+
+impl nodes::nodes::Handler for Counter {
+    fn add(&mut self, item: &nodes::Item) -> u32 {
+        self.0 += item.count;
+        self.0
+    }
+}
+
+#[test]
+fn a_backend_between_nodes() {
+    sim_verbs::install();
+    let mut server = nodes::nodes::Server::bind("127.0.0.1:0").unwrap();
+    let address = server.transport().local_addr().to_string();
+    let stopper = server.transport().stopper();
+    let serving = std::thread::spawn(move || server.serve(&mut Counter(1)));
+    let mut client = nodes::nodes::rdma::Client::<()>::connect(&address).unwrap();
+    assert_eq!(client.window(), 16);
+    let item = nodes::Item { count: 2 };
     assert_eq!(client.blocking().add(&item), Ok(3));
     stopper.stop();
     serving.join().unwrap();

@@ -33,7 +33,7 @@ mod tests;
 
 pub use config::{Config, compile};
 pub use input::{include_dir, read_input};
-pub use plan::{FilePlan, check_available, plan_directory, plan_file, rust_path};
+pub use plan::{FilePlan, plan_directory, plan_file, rust_path};
 pub use write::{FileState, WriteError, Written, compare, write_all};
 
 pub use crate::ir::Backend;

@@ -40,6 +40,9 @@ pub const RUNTIME_ERRORS: i128 = 0xFFFF_0000;
 /// Greatest in-flight window that an annotation may ask for.
 pub const WINDOW: u32 = 4096;
 
+/// Least in-flight window: no transport works with a single slot.
+pub const LEAST_WINDOW: u32 = 2;
+
 /// Number of unknown names per compilation for which a similar name is searched; the search looks at
 /// every visible name, so a file full of unknown names must not repeat it for each.
 pub const SUGGESTIONS: usize = 200;

@@ -67,7 +67,7 @@ const NOT_BY_TEXT: &[(&str, &str)] = &[
 
 /// Codes of definitions in Rust; the tests of the macros show them.
 fn is_about_rust(code: Code) -> bool {
-    code.name.starts_with("E07") || code.name == "E0804"
+    code.name.starts_with("E07")
 }
 
 /// True if the examples of a code's page can be compiled as they are.

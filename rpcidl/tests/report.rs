@@ -45,6 +45,13 @@ fn slots_follow_from_the_sizes() {
         (store.inproc_bytes(), store.shm_bytes()),
         (33 * 320 + 32 * 64, 4 * 4096)
     );
+    // 100 bytes are edited in place, so requests and responses take two lines alike.
+    let buffers = (store.rdma.request, store.rdma.response, store.rdma.event);
+    assert_eq!(buffers, (128, 128, 64));
+    assert_eq!(
+        (store.rdma_client_bytes(), store.rdma_server_bytes()),
+        (32 * 128 + 81 * 128, 35 * 128 + 32 * 128 + 32 * 64)
+    );
     let small = lane(&model.interfaces[1]);
     assert_eq!((small.request, small.response), (64, 0));
     assert_eq!(
@@ -78,6 +85,17 @@ fn a_method_may_ask_for_more_than_its_interface() {
     let lane = lane(&model.interfaces[0]);
     assert_eq!((lane.inproc_window, lane.shm_window), (16, 2));
     assert_eq!((lane.request, lane.response, lane.event), (128, 64, 0));
+    let model = common::model(
+        "package a; @Rdma(recv_depth = 4) interface I { @Rdma(recv_depth = 2) u8[70] f(in u8[140] a); @Shm(slots = 64) void g(); }",
+    );
+    let lane = report::lane(&model.interfaces[0]);
+    assert_eq!((lane.rdma_window, lane.shm_window), (4, 64));
+    // Without a word in them, and each as large as it must be.
+    assert_eq!(
+        (lane.rdma.request, lane.rdma.response, lane.rdma.event),
+        (192, 128, 0)
+    );
+    assert_eq!(lane.rdma_bytes(), 4 * 192 + 21 * 128 + 7 * 192 + 4 * 128);
     let events = common::model("package a; interface I { event void e(in u64[8] a); }");
     let lane = report::lane(&events.interfaces[0]);
     assert_eq!((lane.request, lane.response, lane.event), (64, 0, 128));
@@ -97,6 +115,7 @@ fn the_text_shows_padding_and_cache_lines() {
         "interface Store  abi ",
         "        2  call    edit      100       100  in place",
         "    inproc  window 32: 33 x 320 + 32 x 64 for events = 12608 bytes per connection",
+        "    rdma    window 32: client 14464 + server 10624 = 25088 bytes per connection",
         "request Store.get  4 bytes, align 4",
         "response Store.name  64 bytes, align 2",
     ] {
@@ -176,6 +195,10 @@ mod json {
         assert_eq!(get["response"]["fields"][0]["name"], "result");
         assert_eq!(store["methods"][3]["response"], Value::Null);
         assert_eq!(store["methods"][4]["kind"], "event");
+        assert_eq!(
+            store["memory_per_connection"],
+            json!({ "inproc": 12608, "shm": 16384, "rdma": 25088 })
+        );
     }
 
     #[test]

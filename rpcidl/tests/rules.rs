@@ -449,6 +449,14 @@ fn annotations() {
             &["E0606", "E0606", "E0606"],
         ),
         (
+            "@Rdma(recv_depth = 100) interface I { @Shm(slots = 1) void f(); @Inproc(depth = 1) void g(); }",
+            &["E0606", "E0606", "E0606"],
+        ),
+        (
+            "@Rdma(recv_depth = 4096) interface I { @Shm(slots = 2) void f(); @Rdma(recv_depth = 1) void g(); }",
+            &["E0606"],
+        ),
+        (
             "interface I { @Priority(256) void f(); @Deadline(s = 0) void g(); }",
             &["E0606", "E0606"],
         ),

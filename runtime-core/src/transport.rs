@@ -119,7 +119,7 @@ pub unsafe trait ClientTransport: fmt::Debug {
     fn wake_at(&self, until: u64, waker: &Waker);
 
     /// Lets the requests that follow leave together, with the next [`ring_doorbell`](Self::ring_doorbell), where that saves something; or
-    /// before. Nothing waits longer than until this side sleeps.
+    /// before. Nothing waits longer than until this side looks for replies.
     fn hold_doorbell(&mut self) {}
 
     /// Sends what was held back, and holds back no more.

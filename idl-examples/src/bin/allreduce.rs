@@ -182,6 +182,7 @@ fn main() -> ExitCode {
         threads,
         server,
         client,
+        nodes: None,
     };
     sides.run()
 }

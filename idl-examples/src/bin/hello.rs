@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use idl_examples::hello::hello::{self, ClientOver, Handler};
-use idl_examples::{Failure, Laps, Sides, serve_until_input_ends};
+use idl_examples::{Failure, Laps, Nodes, Sides, serve_until_input_ends};
 use runtime_core::{ClientTransport, Str};
 
 /// The server's side: one method for each of the interface.
@@ -61,12 +61,30 @@ fn client(name: &str) -> Result<(), Failure> {
     call(hello::shm::Client::connect(name)?)
 }
 
+/// Over RDMA: the same at an address of a node.
+fn node_server(address: &str) -> Result<(), Failure> {
+    let mut server = hello::rdma::Server::bind(address)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(address, move || stopper.stop());
+    server.serve(&mut Greeter);
+    Ok(())
+}
+
+/// And another node.
+fn node_client(address: &str) -> Result<(), Failure> {
+    call(hello::rdma::Client::connect(address)?)
+}
+
 fn main() -> ExitCode {
     let sides = Sides {
         example: "hello",
         threads,
         server,
         client,
+        nodes: Some(Nodes {
+            server: node_server,
+            client: node_client,
+        }),
     };
     sides.run()
 }

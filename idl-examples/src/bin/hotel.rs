@@ -371,6 +371,7 @@ fn main() -> ExitCode {
         threads,
         server,
         client,
+        nodes: None,
     };
     sides.run()
 }

@@ -145,6 +145,7 @@ fn main() -> ExitCode {
         threads,
         server,
         client,
+        nodes: None,
     };
     sides.run()
 }

@@ -10,7 +10,7 @@ use idl_examples::kv::kv_store::{self, ClientOver, Event, Handler, ServerOver};
 use idl_examples::kv::{
     Key, KvError, Mode, PAGE, Page, PutFlags, Query, QueryArm, Range, Record, Tier,
 };
-use idl_examples::{Failure, Laps, Sides, join, serve_until_input_ends};
+use idl_examples::{Failure, Laps, Nodes, Sides, join, serve_until_input_ends};
 use runtime_core::{Audience, CallError, ClientTransport, Retry, ServerTransport};
 
 /// Records that the store has room for.
@@ -267,12 +267,29 @@ fn client(name: &str) -> Result<(), Failure> {
     call(kv_store::shm::Client::connect(name)?)
 }
 
+/// Over RDMA: the same at an address of a node.
+fn node_server(address: &str) -> Result<(), Failure> {
+    let server = kv_store::rdma::Server::bind(address)?;
+    let stopper = server.transport().stopper();
+    serve_until_input_ends(address, move || stopper.stop());
+    serve(server)
+}
+
+/// And another node.
+fn node_client(address: &str) -> Result<(), Failure> {
+    call(kv_store::rdma::Client::connect(address)?)
+}
+
 fn main() -> ExitCode {
     let sides = Sides {
         example: "kv",
         threads,
         server,
         client,
+        nodes: Some(Nodes {
+            server: node_server,
+            client: node_client,
+        }),
     };
     sides.run()
 }

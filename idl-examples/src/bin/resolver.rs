@@ -196,6 +196,7 @@ fn main() -> ExitCode {
         threads,
         server,
         client,
+        nodes: None,
     };
     sides.run()
 }

@@ -302,6 +302,7 @@ fn main() -> ExitCode {
         threads,
         server,
         client,
+        nodes: None,
     };
     sides.run()
 }

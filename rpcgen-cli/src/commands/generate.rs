@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rpcidl::Loader as _;
 use rpcidl::build::{
-    Backend, FilePlan, FileState, check_available, compare, plan_directory, plan_file, rust_path,
-    write_all,
+    Backend, FilePlan, FileState, compare, plan_directory, plan_file, rust_path, write_all,
 };
 use rpcidl::emit::{self, Options, Output};
 use rpcidl::fs::FsLoader;
-use rpcidl::source::SourceMap;
 
 use crate::cli::Search;
 use crate::compile;
@@ -30,8 +28,8 @@ pub(crate) struct Arguments {
         long = "backend",
         value_name = "BACKEND",
         value_delimiter = ',',
-        help = backend_help(),
-        value_parser = PossibleValuesParser::new(Backend::ALL.map(backend_value))
+        help = "Emit stubs for this backend instead of those that `@Backends` names; may be given several times",
+        value_parser = PossibleValuesParser::new(Backend::ALL.map(rpcidl::backend_name))
             .try_map(|name| rpcidl::backend(&name).map_err(|error| error.message)),
     )]
     backends: Vec<Backend>,
@@ -72,7 +70,7 @@ pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
             "`--check` compares files, so `-o` must name a file or a folder",
         ));
     }
-    let options = options(args, console)?;
+    let options = options(args)?;
     let compiled = compile::compile(&args.files, &args.search, console)?;
     let output = match emit::emit(&compiled.model, &options) {
         Ok(output) => output,
@@ -125,15 +123,11 @@ impl<'a> Destination<'a> {
     }
 }
 
-fn options(args: &Arguments, console: &Console) -> Result<Options, Stop> {
+fn options(args: &Arguments) -> Result<Options, Stop> {
     let mut options = Options {
         zerocopy: !args.no_zerocopy,
         ..Options::default()
     };
-    if let Err(error) = check_available(&args.backends) {
-        console.diagnostics(&SourceMap::default(), &[*error]);
-        return Err(Stop::Unusable);
-    }
     for &backend in &args.backends {
         if !options.backends.contains(&backend) {
             options.backends.push(backend);
@@ -208,27 +202,6 @@ fn compare_all(files: &[FilePlan], console: &Console) -> Result<(), Stop> {
         fine = false;
     }
     if fine { Ok(()) } else { Err(Stop::Findings) }
-}
-
-/// A backend that is not available is taken, since the error then says so, but not proposed.
-fn backend_value(backend: Backend) -> PossibleValue {
-    PossibleValue::new(rpcidl::backend_name(backend)).hide(!emit::available(backend))
-}
-
-fn backend_help() -> String {
-    let help = "Emit stubs for this backend instead of those that `@Backends` names; may be given several times";
-    let missing: Vec<_> = Backend::ALL
-        .into_iter()
-        .filter(|it| !emit::available(*it))
-        .map(rpcidl::backend_name)
-        .collect();
-    if missing.is_empty() {
-        return help.to_owned();
-    }
-    format!(
-        "{help}. Not available in this version: {}",
-        missing.join(", ")
-    )
 }
 
 fn parse_extern(text: &str) -> Result<(String, String), String> {

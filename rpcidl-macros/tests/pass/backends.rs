@@ -1,4 +1,4 @@
-//! Services over shared memory, over several backends, and between sides that do not trust each other.
+//! Services over shared memory, over RDMA, over several backends, and between sides that do not trust each other.
 
 use std::thread;
 
@@ -28,6 +28,18 @@ pub trait Named {
     fn add(&mut self, a: u64, b: u64) -> u64;
 }
 
+/// Between nodes.
+#[rpc_service(backend = "rdma", rdma(recv_depth = 16))]
+pub trait Nodes {
+    fn add(&mut self, a: u64, b: u64) -> u64;
+}
+
+/// All that there are.
+#[rpc_service(backend = ["rdma", "shm", "inproc"], runtime = ::runtime_rdma)]
+pub trait All {
+    fn add(&mut self, a: u64, b: u64) -> u64;
+}
+
 struct Adder;
 
 macro_rules! adders {
@@ -40,7 +52,7 @@ macro_rules! adders {
     )*};
 }
 
-adders! { Shared Both Apart Named }
+adders! { Shared Both Apart Named Nodes All }
 
 macro_rules! run {
     ($($backend:path;)*) => {$({
@@ -54,10 +66,17 @@ macro_rules! run {
 }
 
 fn main() {
+    // There need not be a device: both sides find one in this process.
+    sim_verbs::install();
     run! {
         shared;
         both::shm;
         apart;
         named::shm;
+        nodes;
+        all;
+        all::rdma;
+        all::shm;
+        all::inproc;
     }
 }

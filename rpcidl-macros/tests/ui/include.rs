@@ -13,7 +13,7 @@ mod nothing {
 }
 
 mod options {
-    rpcidl_macros::include_idl!("a.idl", backend = "rdma", includes = ["a"], crate = runtime_core, zerocopy = 1);
+    rpcidl_macros::include_idl!("a.idl", backend = "rmda", includes = ["a"], crate = runtime_core, zerocopy = 1);
 }
 
 mod built {

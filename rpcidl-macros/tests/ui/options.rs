@@ -2,11 +2,6 @@
 
 use rpcidl_macros::{rpc_message, rpc_service};
 
-#[rpc_service(backend = "rdma")]
-trait Rdma {
-    fn call(&self);
-}
-
 #[rpc_service(backend = "improc")]
 trait Misspelt {
     fn call(&self);

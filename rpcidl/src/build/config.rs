@@ -8,9 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::failure::failure;
-use super::{
-    FilePlan, FileState, check_available, compare, include_dir, plan_directory, plan_file,
-};
+use super::{FilePlan, FileState, compare, include_dir, plan_directory, plan_file};
 use super::{read_input, rerun, rust_path, told, write_all};
 use crate::diag::{Diagnostic, Severity};
 use crate::emit::{self, Options};
@@ -228,8 +226,6 @@ impl Config {
         for path in paths {
             rust_path(path).map_err(refused)?;
         }
-        check_available(&self.backends)
-            .map_err(|error| refused(told::rendered(&SourceMap::default(), &[*error])))?;
         let mut options = Options {
             backends: self.backends.clone(),
             runtimes: self.runtimes.clone(),

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::backend_name;
-use crate::diag::{Code, Diagnostic};
-use crate::emit::{self, Output};
-use crate::ir::Backend;
+use crate::emit::Output;
 
 /// A file that is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,23 +54,5 @@ pub fn rust_path(text: &str) -> Result<String, String> {
     }
     Err(format!(
         "`{text}` is no path of Rust; write it like `::runtime_core` or `crate::acme_common`"
-    ))
-}
-
-/// Checks that there are stubs for every backend that is asked for.
-///
-/// # Errors
-/// E0804 for the first one that is not available.
-pub fn check_available(backends: &[Backend]) -> Result<(), Box<Diagnostic>> {
-    let Some(&missing) = backends.iter().find(|backend| !emit::available(**backend)) else {
-        return Ok(());
-    };
-    let message = format!(
-        "backend `{}` is not available in this version",
-        backend_name(missing)
-    );
-    let help = format!("what is available: {}", emit::available_names());
-    Err(Box::new(
-        Diagnostic::global(Code::E0804, message).help(help),
     ))
 }

@@ -363,6 +363,27 @@ fn the_settings_reach_the_output() {
 }
 
 #[test]
+fn every_backend_can_be_asked_for() {
+    let mut package = Package::new();
+    package.write(
+        "idl/echo.idl",
+        "package acme.echo;\n\ninterface Echo {\n    u64 echo(in u64 value);\n}\n",
+    );
+    for backend in Backend::ALL {
+        let config = package
+            .config()
+            .backend(backend)
+            .runtime(backend, "::carrier");
+        package.run(&config, &["idl/echo.idl"]).unwrap();
+        let text = package.read("target/out/echo.rs");
+        let module = format!("pub mod {} {{", crate::backend_name(backend));
+        assert!(text.contains(&module), "{text}");
+        assert!(text.contains("::carrier::Server<"), "{text}");
+        assert!(!text.contains("::runtime_rdma"), "{text}");
+    }
+}
+
+#[test]
 fn committed_files_are_written_or_compared() {
     let mut package = Package::new();
     let config = package.config().commit_to(package.path("src/generated"));

@@ -16,7 +16,7 @@ use crate::suggest;
 enum Range {
     /// Anything between the two.
     Between(u32, u32),
-    /// Powers of two up to the limit of an in-flight window.
+    /// Powers of two within the limits of an in-flight window.
     Window,
     /// The word stands alone.
     Bare,
@@ -34,7 +34,7 @@ fn keys(name: &str) -> &'static [(&'static str, Range)] {
             ("isolated", Range::Bare),
         ],
         "Rdma" => &[
-            ("recv_depth", Range::Between(1, limits::WINDOW)),
+            ("recv_depth", Range::Window),
             ("inline_max", Range::Between(0, 1024)),
         ],
         "Deadline" => &[
@@ -149,7 +149,14 @@ impl<'a> Checker<'_, 'a> {
     }
 
     fn window(&mut self, value: &'a ast::Expr, scope: Scope, what: &str) -> Option<u32> {
-        let number = self.number(value, scope, 1, limits::WINDOW, Code::E0606, what)?;
+        let number = self.number(
+            value,
+            scope,
+            limits::LEAST_WINDOW,
+            limits::WINDOW,
+            Code::E0606,
+            what,
+        )?;
         if number.is_power_of_two() {
             return Some(number);
         }

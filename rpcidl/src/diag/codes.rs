@@ -194,5 +194,5 @@ codes! {
     E0801 "the backend cannot carry a `buffer` yet"
     E0802 "the interface does not allow the backend"
     E0803 "unknown backend"
-    E0804 "the backend is not available yet"
+    // E0804 was for a backend without stubs; there is none any more.
 }

@@ -33,7 +33,6 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub(crate) use adapter::{HandlerMethod, HandlerValue, RustNames, handler};
-pub use backend::{available, available_names};
 pub use output::Output;
 
 use self::names::Names;

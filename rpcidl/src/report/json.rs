@@ -135,7 +135,11 @@ fn interface(model: &Model, package: &Package, interface: &Interface) -> Value {
         "abi_hash": hex(&interface.abi_hash),
         "base": interface.base.map(|base| model.interface(base).name.clone()),
         "slot": { "request": lane.request, "response": lane.response, "size": lane.slot(), "event": lane.event },
-        "memory_per_connection": { "inproc": lane.inproc_bytes(), "shm": lane.shm_bytes() },
+        "memory_per_connection": {
+            "inproc": lane.inproc_bytes(),
+            "shm": lane.shm_bytes(),
+            "rdma": lane.rdma_bytes(),
+        },
         "methods": methods,
     })
 }

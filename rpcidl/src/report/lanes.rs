@@ -19,6 +19,14 @@ const PAGE: u64 = 4096;
 /// In-flight window of an interface that asks for none, and the window of events.
 const WINDOW: u32 = 32;
 
+/// Receive buffers that a server over RDMA has for a client beside those for its requests: for the two notes that give events back, and
+/// for its farewell.
+const NOTES: u32 = 3;
+
+/// Receive buffers that a client over RDMA has beside those for replies and events: one for the server's farewell, and 16 so that they
+/// can be given back several at a time.
+const ARRIVALS: u32 = 1 + 16;
+
 /// How a method uses its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -64,8 +72,23 @@ pub struct Lane {
     pub shm_response: u32,
     /// True if each side of shared memory writes only its own: `@Shm(isolated)`.
     pub shm_isolated: bool,
+    /// In-flight window of RDMA.
+    pub rdma_window: u32,
+    /// Its buffers.
+    pub rdma: RdmaBuffers,
     /// Slots for events.
     pub event_slots: u32,
+}
+
+/// Bytes of the buffers of an interface over RDMA. There is no word in them, since it travels beside the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RdmaBuffers {
+    /// Of a request.
+    pub request: u32,
+    /// Of a response.
+    pub response: u32,
+    /// Of an event; 0 if there is none.
+    pub event: u32,
 }
 
 impl Lane {
@@ -110,6 +133,39 @@ impl Lane {
             .iter()
             .sum()
     }
+
+    /// Registered bytes of a client over RDMA: requests are built in buffers of their own, replies and events arrive in any order in
+    /// those of the larger of the two.
+    pub fn rdma_client_bytes(&self) -> u64 {
+        let RdmaBuffers {
+            request,
+            response,
+            event,
+        } = self.rdma;
+        let arrivals = self.rdma_window + self.event_slots + ARRIVALS;
+        bytes(self.rdma_window, request) + bytes(arrivals, response.max(event))
+    }
+
+    /// Registered bytes that a client over RDMA costs its server.
+    pub fn rdma_server_bytes(&self) -> u64 {
+        let RdmaBuffers {
+            request,
+            response,
+            event,
+        } = self.rdma;
+        bytes(self.rdma_window + NOTES, request)
+            + bytes(self.rdma_window, response)
+            + bytes(self.event_slots, event)
+    }
+
+    /// Registered bytes of one connection over RDMA, at both ends together.
+    pub fn rdma_bytes(&self) -> u64 {
+        self.rdma_client_bytes() + self.rdma_server_bytes()
+    }
+}
+
+fn bytes(count: u32, each: u32) -> u64 {
+    u64::from(count) * u64::from(each)
 }
 
 /// The slots that an interface needs, by the same rules as the runtime's `SlotShape`.
@@ -163,6 +219,8 @@ pub fn lane(interface: &Interface) -> Lane {
         shm_request,
         shm_response,
         shm_isolated,
+        rdma_window: most(|tuning| tuning.rdma_recv_depth).unwrap_or(WINDOW),
+        rdma: rdma(interface),
         event_slots: if event > 0 { WINDOW } else { 0 },
     }
 }
@@ -181,6 +239,34 @@ fn split(interface: &Interface) -> (u32, u32) {
         }
     }
     (area(request), area(response))
+}
+
+/// The buffers of RDMA, by the same rules as the runtime's `Shape`.
+fn rdma(interface: &Interface) -> RdmaBuffers {
+    let (mut request, mut response, mut event) = (0, 0, None);
+    for method in &interface.methods {
+        if method.kind == MethodKind::Event {
+            event = event.max(Some(method.request.size));
+            continue;
+        }
+        request = request.max(method.request.size);
+        response = response.max(method.response.size);
+        if overlays(method) {
+            request = request.max(method.response.size);
+        }
+    }
+    let lines = |message: u32| message.max(1).next_multiple_of(CACHE_LINE);
+    let (mut request, mut response) = (lines(request), lines(response));
+    if interface.methods.iter().any(|method| method.in_place) {
+        // What is edited where it arrived is sent back from there, so either may be in the place of the other.
+        request = request.max(response);
+        response = request;
+    }
+    RdmaBuffers {
+        request,
+        response,
+        event: event.map_or(0, lines),
+    }
 }
 
 /// True if the reply may take the place of the request.

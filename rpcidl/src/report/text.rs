@@ -200,6 +200,13 @@ impl Page<'_> {
             lane.shm_slot(),
             lane.shm_bytes()
         ));
+        self.line(&format!(
+            "    rdma    window {}: client {} + server {} = {} bytes per connection",
+            lane.rdma_window,
+            lane.rdma_client_bytes(),
+            lane.rdma_server_bytes(),
+            lane.rdma_bytes()
+        ));
     }
 
     fn interface(&mut self, interface: &Interface) {

@@ -8,7 +8,6 @@ use super::options::{Choice, Value};
 use super::services::MethodShape;
 use crate::ast;
 use crate::diag::{Code, Diagnostic};
-use crate::emit;
 use crate::ir::Backend;
 use crate::parse;
 use crate::source::Span;
@@ -189,21 +188,20 @@ impl Lower<'_> {
             let (name, span) = (lit.value(), self.at(lit.span()));
             match crate::backend(&name) {
                 Ok(backend) if settings.backends.iter().any(|(other, _)| *other == backend) => {
-                    self.refuse(Code::E0605, span, format!("backend `{name}` is named twice"), "name it once");
+                    self.refuse(
+                        Code::E0605,
+                        span,
+                        format!("backend `{name}` is named twice"),
+                        "name it once",
+                    );
                 }
-                Ok(backend) if emit::available(backend) => settings.backends.push((backend, span)),
-                Ok(_) => self.refuse(
-                    Code::E0804,
-                    span,
-                    format!("backend `{name}` is not available in this version"),
-                    format!(
-                        "what is available: {}; without a backend there are stubs that any transport can carry",
-                        emit::available_names()
-                    ),
-                ),
+                Ok(backend) => settings.backends.push((backend, span)),
                 Err(error) => {
                     let mut error = *error;
-                    error.primary = Some(crate::diag::Label { span, text: String::new() });
+                    error.primary = Some(crate::diag::Label {
+                        span,
+                        text: String::new(),
+                    });
                     self.error(error);
                 }
             }

@@ -285,8 +285,8 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     }
 
     /// Lets the requests that follow leave together, where that is cheaper: over RDMA they share one doorbell. They leave with
-    /// [`ring_doorbell`](Self::ring_doorbell), or before: when many have been collected, and when this client sleeps in
-    /// [`wait`](Self::wait) or a blocking call. Between threads and processes it has no effect.
+    /// [`ring_doorbell`](Self::ring_doorbell), with the next look for replies ([`poll`](Self::poll), [`wait`](Self::wait), a blocking call), and
+    /// when many have been collected. Between threads and processes it has no effect.
     ///
     /// ```text
     /// client.hold_doorbell();

@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         runtimes: [
             (Backend::Inproc, "::renamed_inproc".to_owned()),
             (Backend::Shm, "::renamed_shm".to_owned()),
+            (Backend::Rdma, "::renamed_rdma".to_owned()),
         ]
         .into(),
         ..options

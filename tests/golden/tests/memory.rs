@@ -59,7 +59,17 @@ fn the_report_and_the_generated_constant_agree() {
         several_backends "ILanesFirst" lanes_first
         several_backends "IApart" apart
     };
-    for (name, reported, generated) in lanes.into_iter().chain(memory) {
+    // Edited in place or not, one way, events alone, windows of their own, nothing at all.
+    let nodes = equal! { rdma rdma_bytes:
+        rdma "ICamera" camera
+        rdma "IArchive" archive
+        rdma "IShutter" shutter
+        rdma "IWeather" weather
+        rdma "INothing" nothing
+        several_backends "INodesFirst" nodes_first
+        several_backends "ITuned" tuned
+    };
+    for (name, reported, generated) in lanes.into_iter().chain(memory).chain(nodes) {
         assert!(generated > 0, "{name}");
         assert_eq!(reported, generated, "{name}");
     }

@@ -210,15 +210,15 @@ macro_rules! adders {
     )*};
 }
 
-adders! { lanes_first memory_first apart tuned unnamed }
+adders! { lanes_first memory_first nodes_first apart tuned unnamed }
 
 #[test]
 fn one_definition_runs_over_each_of_its_backends() {
     guarded(|| {
-        use several_backends::{apart, lanes_first, memory_first, tuned};
+        use several_backends::{apart, lanes_first, memory_first, nodes_first, tuned};
         adds! {
             lanes_first::inproc lanes_first::shm memory_first::inproc memory_first::shm
-            apart::inproc apart::shm tuned::inproc tuned::shm
+            nodes_first::inproc nodes_first::shm apart::inproc apart::shm tuned::inproc tuned::shm
         }
     });
 }

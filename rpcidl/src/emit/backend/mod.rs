@@ -1,6 +1,7 @@
-//! The backends that stubs can be emitted for: one file each, and one line in [`TABLE`].
+//! The backends that stubs can be emitted for: one file each, and one line in [`emitter`].
 
 mod inproc;
+mod rdma;
 mod shm;
 
 use super::writer::{Writer, block, line};
@@ -25,29 +26,16 @@ pub(super) struct Emitter {
     pub(super) emit: fn(&mut Writer, &Scope<'_>, &Interface),
 }
 
-/// The backends that are available.
-static TABLE: &[Emitter] = &[inproc::EMITTER, shm::EMITTER];
-
-/// True if stubs can be emitted for a backend.
-pub fn available(backend: Backend) -> bool {
-    emitter(backend).is_some()
+/// Each backend has one.
+fn emitter(backend: Backend) -> &'static Emitter {
+    match backend {
+        Backend::Inproc => &inproc::EMITTER,
+        Backend::Shm => &shm::EMITTER,
+        Backend::Rdma => &rdma::EMITTER,
+    }
 }
 
-/// The names of those backends, in a sentence.
-pub fn available_names() -> String {
-    let names: Vec<_> = Backend::ALL
-        .into_iter()
-        .filter(|backend| available(*backend))
-        .map(|backend| format!("`{}`", crate::backend_name(backend)))
-        .collect();
-    names.join(", ")
-}
-
-fn emitter(backend: Backend) -> Option<&'static Emitter> {
-    TABLE.iter().find(|emitter| emitter.backend == backend)
-}
-
-/// The backends that an interface is emitted for: those asked for, else those that it names, as far as there are any.
+/// The backends that an interface is emitted for: those asked for, else those that it names.
 pub(super) fn of(options: &Options, interface: &Interface) -> Vec<&'static Emitter> {
     let wanted = if options.backends.is_empty() {
         &interface.backends
@@ -55,7 +43,7 @@ pub(super) fn of(options: &Options, interface: &Interface) -> Vec<&'static Emitt
         &options.backends
     };
     let mut emitters: Vec<&'static Emitter> = Vec::new();
-    for emitter in wanted.iter().filter_map(|&backend| emitter(backend)) {
+    for emitter in wanted.iter().map(|&backend| emitter(backend)) {
         if emitters
             .iter()
             .all(|other| other.backend != emitter.backend)
@@ -152,10 +140,9 @@ impl Module<'_> {
 
 /// Checks that every interface can be emitted for its backends.
 pub(super) fn check(model: &Model, options: &Options) -> Vec<Diagnostic> {
-    let carriers: Vec<_> = TABLE
-        .iter()
-        .filter(|emitter| emitter.carries_buffers)
-        .map(|it| it.backend)
+    let carriers: Vec<_> = Backend::ALL
+        .into_iter()
+        .filter(|&backend| emitter(backend).carries_buffers)
         .collect();
     if !options.backends.is_empty() {
         return crate::backends(model, &options.backends, &carriers);

@@ -1,7 +1,7 @@
 //! One test a construct.
 
 use super::{assert_has, assert_has_not, generated, model};
-use crate::emit::{Options, available, emit};
+use crate::emit::{Options, emit};
 use crate::ir::Backend;
 
 #[test]
@@ -329,8 +329,7 @@ fn deprecation() {
 
 #[test]
 fn backends() {
-    assert!(available(Backend::Inproc));
-    let text = "package test; @Backends({rdma, inproc}) @Inproc(depth = 64) interface A { void x(); } interface B {}";
+    let text = "package test; @Backends({inproc}) @Inproc(depth = 64) interface A { void x(); } interface B {}";
     let model = model(&[("test.idl", text)]);
     let out = emit(&model, &Options::default()).unwrap().to_single_file();
     assert_has(
@@ -364,7 +363,6 @@ fn backends() {
 
 #[test]
 fn shared_memory() {
-    assert!(available(Backend::Shm));
     let text = "package test; @Backends({shm, inproc}) interface A { void x(); } @Backends({shm}) @Shm(isolated) interface B {}";
     let model = model(&[("test.idl", text)]);
     let mut options = Options::default();
@@ -392,6 +390,41 @@ fn shared_memory() {
 }
 
 #[test]
+fn nodes() {
+    let text = "package test; @Backends({rdma, shm, inproc}) @Rdma(recv_depth = 8) interface A { void x(); @Rdma(recv_depth = 64, inline_max = 64) void y(); }
+                @Backends({rdma}) interface B {}";
+    let model = model(&[("test.idl", text)]);
+    let mut options = Options::default();
+    let out = emit(&model, &options).unwrap().to_single_file();
+    assert_has(
+        &out,
+        &[
+            "    /// `A` between nodes.\n    pub mod rdma {\n",
+            "    pub use self::rdma::{Client, Server, pair, pair_with};\n",
+            "super::ClientOver<::runtime_rdma::Client<super::Service>, U>;\n",
+            "super::ServerOver<::runtime_rdma::Server<super::Service>>;\n",
+            "::runtime_rdma::memory_per_connection::<super::Service>();\n",
+            "            let serving = ::runtime_rdma::Server::new(server)?;\n",
+            "            let calling = serving.connector().connect(client)?;\n",
+            "            rdma_window: 64,\n            ..rt::Tuning::DEFAULT\n",
+        ],
+    );
+    assert_eq!(out.matches("pub mod rdma {").count(), 2);
+    assert_eq!(out.matches("pub mod shm {").count(), 1);
+    assert_eq!(out.matches("pub mod inproc {").count(), 1);
+    assert_eq!(out.matches("rdma_window").count(), 1, "`B` asks for none");
+
+    options.runtimes.insert(Backend::Rdma, "::verbs".into());
+    options.backends = vec![Backend::Rdma];
+    let out = emit(&model, &options).unwrap().to_single_file();
+    assert_has(
+        &out,
+        &["::verbs::memory_per_connection::<super::Service>();\n"],
+    );
+    assert_has_not(&out, &["runtime_rdma", "pub mod shm", "pub mod inproc"]);
+}
+
+#[test]
 fn a_buffer_needs_a_backend_that_carries_it() {
     let interface = "interface A { void x(in buffer<read> from); }";
     let without = model(&[("test.idl", &format!("package test; {interface}"))]);
@@ -405,5 +438,12 @@ fn a_buffer_needs_a_backend_that_carries_it() {
         &format!("package test; @Backends({{inproc}}) {interface}"),
     )]);
     let found = emit(&with, &Options::default()).unwrap_err();
+    assert_eq!(found[0].code.name, "E0801");
+
+    let options = Options {
+        backends: vec![Backend::Rdma],
+        ..Options::default()
+    };
+    let found = emit(&without, &options).unwrap_err();
     assert_eq!(found[0].code.name, "E0801");
 }

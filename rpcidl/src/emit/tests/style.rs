@@ -19,7 +19,7 @@ fn definition() -> String {
              const string<200> C{large} = \"{}\";
              struct S{long} {{ T{long} a_{long} = T{long}.A{large}; vec<T{long}?, 3> b_{long}; @Deprecated(\"{}\") bool c; }}
              @Deprecated(\"x\") union U{long} : u16 {{ 0: void a_{long}; 1: bool b_{long}; 2: S{long} c_{long}; 3: u8 d_{long}; }}
-             @Backends({{inproc, shm}}) {}
+             @Backends({{inproc, shm, rdma}}) {}
              interface I{long} {{
                  S{long} get_{long}(in Key key_{long}, in T{long} tier) throws Failed;
                  T{long}? find_{long}(in T{long} tier_{long});

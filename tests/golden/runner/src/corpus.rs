@@ -24,7 +24,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// True unless the schema says in a comment that it is for the backends that it names itself, which may be none that is available.
+    /// True unless the schema says in a comment that it is for the backends that it names itself, if any.
     pub fn is_for_inproc(&self) -> bool {
         !self.text.contains("// golden: backends as named")
     }

@@ -72,6 +72,9 @@ pub mod oneway;
 /// From `idl/optionals.idl`.
 pub mod optionals;
 
+/// From `idl/rdma.idl`.
+pub mod rdma;
+
 /// From `idl/reserved.idl`.
 pub mod reserved;
 

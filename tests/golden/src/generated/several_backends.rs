@@ -282,7 +282,7 @@ pub mod lanes_first {
     }
 }
 
-/// RDMA is not emitted yet, and leaves no gap.
+/// `IMemoryFirst`: stubs over any transport, and the backends it was compiled for.
 #[allow(dead_code, deprecated, unused_imports, clippy::all)]
 pub mod memory_first {
     use ::core::prelude::v1::*;
@@ -519,6 +519,327 @@ pub mod memory_first {
     }
 
     /// `IMemoryFirst` between threads of one process.
+    pub mod inproc {
+        use ::core::prelude::v1::*;
+
+        use ::runtime_core as rt;
+
+        /// A client whose calls carry `U` until they are answered.
+        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+
+        /// A server.
+        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+
+        /// Bytes of slots that one client takes, with the window of the definition.
+        pub const MEMORY_PER_CONNECTION: usize =
+            ::runtime_inproc::memory_per_connection::<super::Service>();
+
+        /// A server and its only client.
+        ///
+        /// # Errors
+        /// The definition asks for a window that is not possible.
+        pub fn pair<U>() -> Result<(Client<U>, Server), rt::AttachError> {
+            let client = <rt::ClientConfig as ::core::default::Default>::default();
+            let server = <rt::ServerConfig as ::core::default::Default>::default();
+            pair_with(&client, &server)
+        }
+
+        /// A server and its only client, with other settings.
+        ///
+        /// # Errors
+        /// The settings are not possible.
+        pub fn pair_with<U>(
+            client: &rt::ClientConfig,
+            server: &rt::ServerConfig,
+        ) -> Result<(Client<U>, Server), rt::AttachError> {
+            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let client = Client::over(ends.0, client);
+            let server = Server::over(ends.1, server);
+            Ok((client, server))
+        }
+    }
+}
+
+/// All that there are.
+#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+pub mod nodes_first {
+    use ::core::prelude::v1::*;
+
+    use ::runtime_core as rt;
+
+    pub use self::rdma::{Client, Server, pair, pair_with};
+
+    /// What the runtime knows of `golden.several_backends.INodesFirst`.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Service {}
+
+    impl rt::Service for Service {
+        const NAME: &'static str = "golden.several_backends.INodesFirst";
+        const ABI_HASH: rt::AbiHash = rt::AbiHash(0xa105_a3a1_2851_f48c_d49f_ef41_8177_9b3c);
+        const ABI_TEXT: &'static str = "\
+            rpcidl abi 1\tgolden.several_backends.INodesFirst\n\
+            1 call\tadd\n\
+            \x20 request 16 8\tadd.request\n\
+            \x20   in 0 8 u64\tadd.request.a\n\
+            \x20   in 8 8 u64\tadd.request.b\n\
+            \x20 response 8 8\tadd.response\n\
+            \x20   result 0 8 u64\tadd.response.result\n\
+            ";
+        const METHODS: &'static [rt::MethodInfo] = &[rt::MethodInfo::of::<method::Add>()];
+        const TUNING: rt::Tuning = rt::Tuning::DEFAULT;
+
+        type Request<'a, T: rt::ServerTransport>
+            = Request<'a, T>
+        where
+            T: 'a;
+        type Reply<'a> = Reply<'a>;
+        type Event<'a> = Event<'a>;
+
+        #[inline]
+        fn request<'a, T: rt::ServerTransport>(
+            incoming: rt::Incoming<'a, Self, T>,
+        ) -> rt::Opened<Request<'a, T>> {
+            match incoming.method() {
+                1 => incoming.open().map(Request::Add),
+                _ => incoming.unimplemented(),
+            }
+        }
+
+        #[inline]
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
+            Some(match method {
+                1 => Reply::Add(outcome.of::<method::Add>()),
+                _ => return None,
+            })
+        }
+
+        fn event(_: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
+            None
+        }
+    }
+
+    /// One type a method or event, for `loan::<method::…>()` and the like.
+    pub mod method {
+        use ::runtime_core as rt;
+
+        /// `add`
+        #[derive(Clone, Copy, Debug)]
+        pub enum Add {}
+
+        impl rt::Method for Add {
+            type Service = super::Service;
+            type Request = super::AddRequest;
+            type Response = u64;
+            type Output = u64;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "add";
+            const ID: u16 = 1;
+            const INDEX: usize = 0;
+        }
+    }
+
+    /// Arguments of `add`.
+    #[derive(Clone, Copy, Debug)]
+    #[repr(C)]
+    pub struct AddRequest {
+        /// `a`
+        pub a: u64,
+        /// `b`
+        pub b: u64,
+    }
+
+    impl AddRequest {
+        #[inline]
+        fn set(&mut self, a: u64, b: u64) {
+            self.a = a;
+            self.b = b;
+        }
+    }
+
+    rt::layout! {
+        AddRequest: size 16, align 8 {
+            0 => a: u64,
+            8 => b: u64,
+        }
+    }
+
+    /// A request that a server received.
+    #[derive(Debug)]
+    #[must_use = "a request that is dropped is answered with `Aborted`"]
+    pub enum Request<'a, T: rt::ServerTransport> {
+        /// `add`
+        Add(rt::Call<'a, method::Add, T>),
+    }
+
+    /// A reply that a client received.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Reply<'a> {
+        /// `add`
+        Add(Result<&'a u64, rt::CallError<rt::NoError>>),
+    }
+
+    /// An event that a client received.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Event<'a> {
+        #[doc(hidden)]
+        Nothing(rt::NoError, ::core::marker::PhantomData<&'a ()>),
+    }
+
+    /// A client over any transport; it derefs to the runtime's client for `poll`, `wait`, `loan` and the rest.
+    #[derive(Debug)]
+    pub struct ClientOver<T: rt::ClientTransport, U = ()>(rt::Client<Service, T, U>);
+
+    rt::client! { ClientOver, Service, Blocking }
+
+    impl<T: rt::ClientTransport, U> ClientOver<T, U> {
+        /// Calls `add`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn add(&mut self, a: u64, b: u64, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut AddRequest| request.set(a, b);
+            self.0.call::<method::Add>(user_data, fill)
+        }
+
+        /// Calls `add`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn add_async(&self, a: u64, b: u64) -> rt::Pending<'_, method::Add, T, U> {
+            let fill = |request: &mut AddRequest| request.set(a, b);
+            self.0.call_async::<method::Add>(fill)
+        }
+    }
+
+    /// The same calls, each waiting for its reply.
+    #[derive(Debug)]
+    pub struct Blocking<'a, T: rt::ClientTransport, U>(rt::Blocking<'a, Service, T, U>);
+
+    impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
+        /// Calls `add`.
+        pub fn add(&mut self, a: u64, b: u64) -> Result<u64, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut AddRequest| request.set(a, b);
+            self.0.call::<method::Add>(fill)
+        }
+    }
+
+    /// What a server does for each method.
+    pub trait Handler {
+        /// Answers `add`.
+        fn add(&mut self, a: u64, b: u64) -> u64;
+    }
+
+    /// A server over any transport; it derefs to the runtime's server for `recv`, `wait` and the rest.
+    #[derive(Debug)]
+    pub struct ServerOver<T: rt::ServerTransport>(rt::Server<Service, T>);
+
+    rt::server! { ServerOver, Service, Handler, dispatch }
+
+    #[inline]
+    fn dispatch<T: rt::ServerTransport, H: Handler + ?Sized>(
+        handler: &mut H,
+        request: Request<'_, T>,
+    ) {
+        match request {
+            Request::Add(call) => {
+                let request = call.data();
+                let result = handler.add(request.a, request.b);
+                let _ = call.reply(result);
+            }
+        }
+    }
+
+    /// `INodesFirst` between nodes.
+    pub mod rdma {
+        use ::core::prelude::v1::*;
+
+        use ::runtime_core as rt;
+
+        /// A client whose calls carry `U` until they are answered.
+        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+
+        /// A server.
+        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+
+        /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
+        pub const MEMORY_PER_CONNECTION: usize =
+            ::runtime_rdma::memory_per_connection::<super::Service>();
+
+        /// A server without a name and its only client, both in this process.
+        ///
+        /// # Errors
+        /// The definition asks for a window that is not possible, or there is no RDMA device that can be used.
+        pub fn pair<U>() -> Result<(Client<U>, Server), rt::AttachError> {
+            let client = <rt::ClientConfig as ::core::default::Default>::default();
+            let server = <rt::ServerConfig as ::core::default::Default>::default();
+            pair_with(&client, &server)
+        }
+
+        /// A server without a name and its only client, both in this process, with other settings.
+        ///
+        /// # Errors
+        /// The settings are not possible, or there is no RDMA device that can be used.
+        pub fn pair_with<U>(
+            client: &rt::ClientConfig,
+            server: &rt::ServerConfig,
+        ) -> Result<(Client<U>, Server), rt::AttachError> {
+            let serving = ::runtime_rdma::Server::new(server)?;
+            let calling = serving.connector().connect(client)?;
+            let ends = (calling, serving);
+            let client = Client::over(ends.0, client);
+            let server = Server::over(ends.1, server);
+            Ok((client, server))
+        }
+    }
+
+    /// `INodesFirst` between processes of one machine and one user.
+    pub mod shm {
+        use ::core::prelude::v1::*;
+
+        use ::runtime_core as rt;
+
+        /// A client whose calls carry `U` until they are answered.
+        pub type Client<U = ()> =
+            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+
+        /// A server.
+        pub type Server =
+            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+
+        /// Bytes of shared memory that one client takes, with the window of the definition.
+        pub const MEMORY_PER_CONNECTION: usize =
+            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+
+        /// A server without a name and its only client, both in this process.
+        ///
+        /// # Errors
+        /// The definition asks for a window that is not possible, or the operating system refused.
+        pub fn pair<U>() -> Result<(Client<U>, Server), rt::AttachError> {
+            let client = <rt::ClientConfig as ::core::default::Default>::default();
+            let server = <rt::ServerConfig as ::core::default::Default>::default();
+            pair_with(&client, &server)
+        }
+
+        /// A server without a name and its only client, both in this process, with other settings.
+        ///
+        /// # Errors
+        /// The settings are not possible, or the operating system refused.
+        pub fn pair_with<U>(
+            client: &rt::ClientConfig,
+            server: &rt::ServerConfig,
+        ) -> Result<(Client<U>, Server), rt::AttachError> {
+            let serving = ::runtime_shm::Server::new(server)?;
+            let calling = serving.connector().connect(client)?;
+            let ends = (calling, serving);
+            let client = Client::over(ends.0, client);
+            let server = Server::over(ends.1, server);
+            Ok((client, server))
+        }
+    }
+
+    /// `INodesFirst` between threads of one process.
     pub mod inproc {
         use ::core::prelude::v1::*;
 
@@ -838,7 +1159,7 @@ pub mod apart {
     }
 }
 
-/// The window, the slots and the spinning of shared memory.
+/// A window for each, and the slots and the spinning of shared memory.
 #[allow(dead_code, deprecated, unused_imports, clippy::all)]
 pub mod tuned {
     use ::core::prelude::v1::*;
@@ -867,6 +1188,7 @@ pub mod tuned {
         const TUNING: rt::Tuning = rt::Tuning {
             window: 8,
             shm_window: 64,
+            rdma_window: 128,
             shm_slot: 512,
             spin: Some(::core::time::Duration::from_micros(20)),
         };
@@ -1114,6 +1436,49 @@ pub mod tuned {
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
             let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let client = Client::over(ends.0, client);
+            let server = Server::over(ends.1, server);
+            Ok((client, server))
+        }
+    }
+
+    /// `ITuned` between nodes.
+    pub mod rdma {
+        use ::core::prelude::v1::*;
+
+        use ::runtime_core as rt;
+
+        /// A client whose calls carry `U` until they are answered.
+        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+
+        /// A server.
+        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+
+        /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
+        pub const MEMORY_PER_CONNECTION: usize =
+            ::runtime_rdma::memory_per_connection::<super::Service>();
+
+        /// A server without a name and its only client, both in this process.
+        ///
+        /// # Errors
+        /// The definition asks for a window that is not possible, or there is no RDMA device that can be used.
+        pub fn pair<U>() -> Result<(Client<U>, Server), rt::AttachError> {
+            let client = <rt::ClientConfig as ::core::default::Default>::default();
+            let server = <rt::ServerConfig as ::core::default::Default>::default();
+            pair_with(&client, &server)
+        }
+
+        /// A server without a name and its only client, both in this process, with other settings.
+        ///
+        /// # Errors
+        /// The settings are not possible, or there is no RDMA device that can be used.
+        pub fn pair_with<U>(
+            client: &rt::ClientConfig,
+            server: &rt::ServerConfig,
+        ) -> Result<(Client<U>, Server), rt::AttachError> {
+            let serving = ::runtime_rdma::Server::new(server)?;
+            let calling = serving.connector().connect(client)?;
+            let ends = (calling, serving);
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))

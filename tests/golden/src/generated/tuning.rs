@@ -262,6 +262,7 @@ pub mod tuned {
         const TUNING: rt::Tuning = rt::Tuning {
             window: 64,
             shm_window: 64,
+            rdma_window: 128,
             shm_slot: 256,
             spin: Some(::core::time::Duration::from_micros(20)),
         };
@@ -744,6 +745,7 @@ pub mod elsewhere {
         const METHODS: &'static [rt::MethodInfo] = &[rt::MethodInfo::of::<method::Act>()];
         const TUNING: rt::Tuning = rt::Tuning {
             shm_window: 16,
+            rdma_window: 256,
             ..rt::Tuning::DEFAULT
         };
 
