@@ -215,7 +215,15 @@ impl Port {
                     continue;
                 }
             };
-            for number in 1..=device.limits.phys_port_cnt {
+            let ports = device.limits.phys_port_cnt;
+            if let Some(wanted) = options.port
+                && wanted > ports
+            {
+                search
+                    .seen
+                    .push(format!("`{name}` has {ports} ports, and no port {wanted}"));
+            }
+            for number in 1..=ports {
                 if options.port.is_some_and(|wanted| wanted != number) {
                     continue;
                 }

@@ -124,6 +124,20 @@ impl Pool {
         self.state().retired.push(held);
     }
 
+    /// Gives the device buffers that it has refused, if they are missed.
+    pub(crate) fn refill(&self) {
+        let mut state = self.state();
+        while state.circulating < state.promised + SLACK
+            && let Some(held) = state.retired.pop()
+        {
+            if let Err((_, held)) = self.post_alone(held) {
+                state.retired.push(held);
+                break;
+            }
+            state.circulating += 1;
+        }
+    }
+
     /// How many buffers may circulate.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
@@ -143,7 +157,7 @@ impl Pool {
 
     /// Gives one buffer back, from any thread.
     pub(crate) fn give_back(&self, held: Held) {
-        // The queue has room for every buffer there is. One that is refused all the same waits for the next client, which gives it again.
+        // The queue has room for every buffer there is. One that is refused all the same is tried again by `refill`.
         if let Err((_, held)) = self.post_alone(held) {
             let mut state = self.state();
             state.circulating -= 1;

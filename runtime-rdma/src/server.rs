@@ -475,9 +475,8 @@ impl<S: Service> Server<S> {
         let mut spare = self.spare.borrow_mut();
         spare.push(held);
         if spare.len() as usize >= SLACK / 2 {
-            // The queue has room for every buffer there is; one that is refused stays here, and is tried again.
-            let posted = self.pool.post(&mut spare);
-            debug_assert!(posted.is_ok(), "the queue has room for every buffer");
+            // The queue has room for every buffer there is. Those that are refused all the same stay here, and are tried again.
+            let _ = self.pool.post(&mut spare);
         }
     }
 
@@ -491,6 +490,7 @@ impl<S: Service> Server<S> {
         }
         if self.hub.take_lagging() || now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
+            self.pool.refill();
             for seated in self.seats.iter() {
                 seated.connection.tend();
             }
