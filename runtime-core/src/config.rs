@@ -16,7 +16,8 @@ pub(crate) fn spin_of<S: Service>(configured: Option<Duration>) -> Duration {
 pub struct ClientConfig {
     /// Deadline of calls whose method has none in the definition; it runs from the first time that a poll finds nothing.
     pub deadline: Duration,
-    /// How long `wait` and the blocking calls spin before they sleep; if neither this nor the definition says, 50 us.
+    /// How long `wait` and the blocking calls spin before they sleep; if neither this nor the definition says, 50 us. After some waits
+    /// that were much longer they sleep at once, until one is short again.
     pub spin: Option<Duration>,
     /// In-flight window: a power of two from 2 to 4,096.
     pub window: Option<usize>,
@@ -40,7 +41,8 @@ impl Default for ClientConfig {
 pub struct ServerConfig {
     /// Clients admitted at a time.
     pub max_clients: usize,
-    /// How long `wait` and `serve` spin before they sleep; if neither this nor the definition says, 50 us.
+    /// How long `wait` and `serve` spin before they sleep; if neither this nor the definition says, 50 us. As for a client's, it is saved
+    /// after some waits that were much longer.
     pub spin: Option<Duration>,
     /// Events that may wait at each client; a power of two from 2 to 4,096. Without effect if the service has no event.
     pub event_window: usize,

@@ -25,6 +25,7 @@ mod macros;
 mod prefetch;
 mod server;
 mod service;
+mod spin;
 mod stubs;
 mod transport;
 mod wire;

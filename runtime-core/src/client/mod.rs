@@ -30,6 +30,7 @@ use crate::service::{
     Ended, Lies, Method, MethodKind, Outcome, Service, assert_call, assert_fits, assert_request,
     request_apart,
 };
+use crate::spin::{SPIN_ALONE, Spin};
 use crate::transport::{ClientTransport, Completion, Connect, ReplyHead};
 
 /// A client of service `S` over transport `T`. Each call carries a `U` that comes back with its reply.
@@ -49,7 +50,7 @@ struct Core<T: ClientTransport, U> {
     wakers: Arc<Wakers>,
     tally: Tally,
     histogram: Option<Histogram>,
-    spin: u64,
+    spin: Spin,
     /// Deadline of the next call, set by `within`.
     next_deadline: Option<u64>,
     /// True if the next call has a deadline of its own, or round-trip times are measured.
@@ -61,10 +62,6 @@ const IDLE_POLLS_PER_CHECK: u32 = 64;
 
 /// Events that one `poll_events` hands out at most: as many as any window holds.
 const MAX_EVENTS: usize = 4096;
-
-/// Nanoseconds of spinning after which the processor is offered to others between two looks. A peer that was woken on this very core
-/// waits for it, and would else wait until the spinning ends, so that every call costs two whole spins.
-pub(crate) const SPIN_ALONE: u64 = 5_000;
 
 impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// A client over a connected transport.
@@ -79,7 +76,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
             wakers: Wakers::new(slots),
             tally: Tally::new::<S>(),
             histogram: config.histogram.then(Histogram::new),
-            spin: nanoseconds(spin_of::<S>(config.spin)),
+            spin: Spin::new(nanoseconds(spin_of::<S>(config.spin))),
             next_deadline: None,
             unusual: config.histogram,
         };
@@ -562,23 +559,24 @@ impl<T: ClientTransport, U> Core<T, U> {
         until: u64,
         ready: impl Fn(&Self) -> bool,
     ) -> bool {
-        let mut now = self.transport.now();
-        let spin_until = until.min(now.saturating_add(self.spin));
+        let start = self.transport.now();
+        let mut now = start;
+        let spin = self.spin.budget();
+        let spin_until = until.min(now.saturating_add(spin));
         let yield_from = now.saturating_add(SPIN_ALONE);
-        let looks = if self.spin == 0 {
-            1
-        } else {
-            IDLE_POLLS_PER_CHECK
-        };
+        let looks = if spin == 0 { 1 } else { IDLE_POLLS_PER_CHECK };
         loop {
             for _ in 0..looks {
                 if ready(self) {
+                    // As old as the last look at the clock, which is soon enough: short is short.
+                    self.spin.ended(now - start);
                     return true;
                 }
                 core::hint::spin_loop();
             }
             now = self.transport.now();
             if now >= until {
+                self.spin.timed_out(now - start);
                 return ready(self);
             }
             if self.transport.peer_gone() {
@@ -587,6 +585,7 @@ impl<T: ClientTransport, U> Core<T, U> {
             if now >= spin_until {
                 count(&self.tally.sleeps);
                 self.transport.park(slot, until);
+                now = self.transport.now();
             } else if now >= yield_from {
                 self.transport.yield_now();
             }

@@ -12,11 +12,11 @@ pub use batch::Batch;
 pub use call::{Call, Incoming, Opened, ReplyLoan};
 pub use token::Token;
 
-use crate::client::SPIN_ALONE;
 use crate::config::{ServerConfig, spin_of};
 use crate::counters::{Counters, Tally, count};
 use crate::error::{AttachError, EmitError, ReplyError, TokenError, WaitError};
 use crate::service::{Lies, Method, Service, assert_event, request_apart};
+use crate::spin::{SPIN_ALONE, Spin};
 use crate::transport::{ArrivedHead, Bind, ClientId, ServerTransport};
 use crate::wire::{ToWire, Wire};
 
@@ -26,7 +26,7 @@ use crate::wire::{ToWire, Wire};
 /// `serve` and `poll` with a handler. `Send`, never `Sync`.
 pub struct Server<S: Service, T: ServerTransport> {
     core: Core<T>,
-    spin: u64,
+    spin: Spin,
     service: core::marker::PhantomData<fn() -> S>,
 }
 
@@ -54,7 +54,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
                 transport,
                 tally: Tally::new::<S>(),
             },
-            spin: spin.as_nanos().min(u128::from(u64::MAX)) as u64,
+            spin: Spin::new(spin.as_nanos().min(u128::from(u64::MAX)) as u64),
             service: core::marker::PhantomData,
         }
     }
@@ -191,16 +191,16 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
         let transport = &mut self.core.transport;
         let start = transport.now();
         let until = start.saturating_add(timeout.as_nanos().min(u128::from(u64::MAX)) as u64);
-        let spin_until = until.min(start.saturating_add(self.spin));
+        let spin = self.spin.budget();
+        let mut last = start;
+        let spin_until = until.min(start.saturating_add(spin));
         let yield_from = start.saturating_add(SPIN_ALONE);
-        let looks = if self.spin == 0 {
-            1
-        } else {
-            IDLE_POLLS_PER_CHECK
-        };
+        let looks = if spin == 0 { 1 } else { IDLE_POLLS_PER_CHECK };
         loop {
             for _ in 0..looks {
                 if transport.ready() {
+                    // As old as the last look at the clock, which is soon enough: short is short.
+                    self.spin.ended(last - start);
                     return Ok(true);
                 }
                 core::hint::spin_loop();
@@ -213,12 +213,15 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
                 };
             }
             let now = transport.now();
+            last = now;
             if now >= until {
+                self.spin.timed_out(now - start);
                 return Ok(false);
             }
             if now >= spin_until {
                 count(&self.core.tally.sleeps);
                 transport.park(until);
+                last = transport.now();
             } else if now >= yield_from {
                 transport.yield_now();
             }
