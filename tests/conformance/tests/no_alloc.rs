@@ -51,6 +51,12 @@ fn the_hot_path_does_not_allocate_between_isolated_processes() {
     the_hot_path_does_not_allocate::<conformance::shm::IsolatedShm>();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_hot_path_does_not_allocate_between_nodes() {
+    the_hot_path_does_not_allocate::<conformance::rdma::Rdma>();
+}
+
 fn the_hot_path_does_not_allocate<B: Backend>() {
     let (mut client, mut server) = pair::<B, u64>();
     let mut handler = Probe {
