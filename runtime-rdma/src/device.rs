@@ -219,9 +219,9 @@ impl Port {
             if let Some(wanted) = options.port
                 && wanted > ports
             {
-                search
-                    .seen
-                    .push(format!("`{name}` has {ports} ports, and no port {wanted}"));
+                search.seen.push(format!(
+                    "`{name}` has {ports} port(s), and no port {wanted}"
+                ));
             }
             for number in 1..=ports {
                 if options.port.is_some_and(|wanted| wanted != number) {

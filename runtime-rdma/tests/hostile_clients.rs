@@ -10,6 +10,7 @@ use peer::probe::probe::Request;
 use peer::{
     Caller, Draw, Honest, OK, RawClient, UNIMPLEMENTED, connect, device, echo, guarded,
     honest_server, kind_of, note_imm, request_imm, serve, settle, tag_of, take, until, until_clean,
+    until_ended,
 };
 use runtime_core::{Audience, EmitError};
 use runtime_rdma::verbs::bindings::{IBV_QPS_ERR, IBV_WC_SUCCESS};
@@ -60,10 +61,7 @@ impl Scene {
     /// Shows that the server has ended the hostile one, and that the honest one is served.
     fn is_rid_of(&mut self, raw: &RawClient) {
         settle(&mut self.server, 1);
-        assert!(
-            RawClient::is_ended(&raw.socket, std::time::Duration::from_secs(10)),
-            "its socket is closed"
-        );
+        until_ended(&mut self.server, &raw.socket);
         self.echo();
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use peer::{
     Caller, Draw, Honest, Message, Point, READY, RawClient, RawQp, connect, descriptors, device,
-    echo, guarded, honest_server, request_imm, serve, settle, until, until_clean,
+    echo, guarded, honest_server, request_imm, serve, settle, until, until_clean, until_ended,
 };
 use runtime_core::{AttachError, Audience};
 use rustix::net::sockopt::set_socket_linger;
@@ -241,13 +241,8 @@ fn ready_is_not_heard_too_early() {
         for byte in [0, 0x53, 0xff] {
             let mut raw = RawClient::introduce(&address, &name, 4);
             raw.socket.write_all(&[byte]).unwrap();
-            assert!(
-                RawClient::is_ended(&raw.socket, PATIENCE * 2) || {
-                    serve(&mut server);
-                    RawClient::is_ended(&raw.socket, PATIENCE)
-                }
-            );
             settle(&mut server, 1);
+            until_ended(&mut server, &raw.socket);
         }
         echo(&mut server, &mut honest, 1);
         drop((server, honest, qp));
@@ -402,7 +397,7 @@ fn one_that_stalls_is_cut_off() {
             assert!(RawClient::is_ended(socket, PATIENCE), "{what}");
         }
         settle(&mut server, 1);
-        assert!(RawClient::is_ended(&connected.socket, PATIENCE));
+        until_ended(&mut server, &connected.socket);
         echo(&mut server, &mut honest, 2);
         drop((server, honest, connected));
         until_clean(device);
@@ -485,7 +480,7 @@ fn half_closed_sockets_are_ends() {
         settle(&mut server, 2);
         raw.socket.shutdown(Shutdown::Write).unwrap();
         settle(&mut server, 1);
-        assert!(RawClient::is_ended(&raw.socket, PATIENCE));
+        until_ended(&mut server, &raw.socket);
         echo(&mut server, &mut honest, 1);
         drop((server, honest, raw));
         until_clean(device);

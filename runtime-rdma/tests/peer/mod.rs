@@ -12,6 +12,7 @@ mod raw;
 mod sides;
 mod wire;
 
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
@@ -191,6 +192,14 @@ pub fn settle(server: &mut Honest, clients: usize) {
     until("the server has the clients that there are", || {
         serve(server);
         server.clients().len() == clients
+    });
+}
+
+/// Serves until the server has ended the connection of a socket, which it does when it next looks.
+pub fn until_ended(server: &mut Honest, socket: &TcpStream) {
+    until("its socket is closed", || {
+        serve(server);
+        RawClient::is_ended(socket, Duration::from_millis(10))
     });
 }
 
