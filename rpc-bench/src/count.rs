@@ -2,6 +2,9 @@
 //!
 //! The program runs itself under valgrind with two numbers of calls; the difference belongs to the calls. Both ends are
 //! driven by one thread, so nothing spins. What every loop does besides calling is counted too, as a subject of its own.
+//!
+//! Of calls over a device only what this project adds is counted: they go through the in-process provider, and what that does inside its own
+//! functions, where a NIC would do it, is taken off.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -10,9 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use runtime_core::{ClientConfig, ClientTransport, List, ServerConfig, ServerTransport};
 use runtime_shm::{Isolated, SameUser, Trust};
 
-use crate::plan::{INPROC, SHM};
+use crate::plan::{INPROC, RDMA, SHM};
 use crate::report::Counted;
 use crate::services::{Nested, P8, P64, Sixteen, echo8, echo64, typed};
+use crate::together;
 
 /// A message that is counted.
 pub(crate) struct Shape {
@@ -29,7 +33,7 @@ pub(crate) struct Shape {
 }
 
 /// What is counted, and how much it may be.
-pub(crate) const SHAPES: [Shape; 7] = [
+pub(crate) const SHAPES: [Shape; 9] = [
     Shape {
         backend: INPROC,
         name: "echo of 8 B",
@@ -43,6 +47,22 @@ pub(crate) const SHAPES: [Shape; 7] = [
         limit: Some(163.0),
         generated: small_shm::<SameUser>,
         by_hand: small_by_hand,
+    },
+    Shape {
+        backend: RDMA,
+        name: "echo of 8 B",
+        // What it takes now and 2 % more, so that it does not grow. 350 are wanted.
+        limit: Some(1193.0),
+        generated: together::small,
+        by_hand: together::small_bare,
+    },
+    Shape {
+        backend: RDMA,
+        name: "fixed struct, 64 B",
+        // As above.
+        limit: Some(1297.0),
+        generated: together::fixed,
+        by_hand: together::fixed_bare,
     },
     Shape {
         backend: SHM,
@@ -138,7 +158,26 @@ pub(crate) fn counting_loop() -> Result<f64, NotCounted> {
     instructions(LOOP)
 }
 
+/// Where the in-process provider is entered.
+const PROVIDER: [&str; 4] = ["post_send", "post_recv", "post_srq_recv", "poll_cq"];
+
 fn instructions(subject: &str) -> Result<f64, NotCounted> {
+    let all = collected(subject, &[])?;
+    if !subject.starts_with(RDMA) {
+        return Ok(all);
+    }
+    let inside = PROVIDER.map(|name| format!("--toggle-collect=sim_verbs::table::data::{name}"));
+    let inside = collected(subject, &inside)?;
+    // Each call is received, and its buffers are given back: a provider in which nothing happened was not found by its names.
+    if inside < 100.0 {
+        let what = "the in-process provider's functions were not found in the program";
+        return Err(NotCounted(what.into()));
+    }
+    Ok(all - inside)
+}
+
+/// Instructions a call that callgrind collects, with these options.
+fn collected(subject: &str, options: &[String]) -> Result<f64, NotCounted> {
     const FEW: u64 = 2_000;
     const MANY: u64 = 6_000;
     let count = |calls: u64| -> Result<f64, NotCounted> {
@@ -146,6 +185,7 @@ fn instructions(subject: &str) -> Result<f64, NotCounted> {
             std::env::current_exe().map_err(|error| NotCounted(format!("no program: {error}")))?;
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .args(options)
             .arg(program)
             // Both numbers have as many digits, so that reading them takes the same.
             .args(["count", subject, &calls.to_string()])
@@ -179,7 +219,7 @@ fn empty(calls: u64) -> u64 {
 }
 
 /// The handler of the counted services: it sends back what came.
-struct Echo;
+pub(crate) struct Echo;
 
 impl echo8::Handler for Echo {
     #[inline(always)]
@@ -244,7 +284,7 @@ fn small_shm<T: Trust>(calls: u64) -> u64 {
 }
 
 #[inline(always)]
-fn small_over<C, S>(
+pub(crate) fn small_over<C, S>(
     calls: u64,
     mut client: echo8::ClientOver<C, u64>,
     mut server: echo8::ServerOver<S>,
@@ -267,7 +307,20 @@ where
 
 #[inline(never)]
 fn fixed(calls: u64) -> u64 {
-    let (mut client, mut server) = echo64::pair::<u64>().expect("the defaults are possible");
+    let (client, server) = echo64::pair::<u64>().expect("the defaults are possible");
+    fixed_over(calls, client, server)
+}
+
+#[inline(always)]
+pub(crate) fn fixed_over<C, S>(
+    calls: u64,
+    mut client: echo64::ClientOver<C, u64>,
+    mut server: echo64::ServerOver<S>,
+) -> u64
+where
+    C: ClientTransport<Service = echo64::Service>,
+    S: ServerTransport<Service = echo64::Service>,
+{
     let (mut sum, mut payload) = (0, P64::default());
     for number in 0..calls {
         let payload = black_box(&mut payload);
@@ -456,7 +509,7 @@ mod tests {
             let generated = run(&format!("{}/{GENERATED}", shape.subject()), 300);
             assert!(generated.is_some_and(|sum| sum > 300), "{}", shape.name);
             let by_hand = run(&format!("{}/{BY_HAND}", shape.subject()), 300);
-            assert_eq!(generated, by_hand, "{}", shape.name);
+            assert_eq!(generated, by_hand, "{}", shape.subject());
         }
     }
 
@@ -467,7 +520,7 @@ mod tests {
             "echo of 8 B",
             "inproc/echo of 8 B/",
             "inproc/echo of 9 B/generated",
-            "rdma/echo of 8 B/generated",
+            "rdma/echo of 9 B/generated",
         ] {
             assert_eq!(run(subject, 1), None, "{subject}");
         }

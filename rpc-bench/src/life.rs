@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::figure::{Figure, Must, Value};
 use crate::machine;
-use crate::order::{Order, Waiting, fresh_name};
+use crate::order::Waiting;
 use crate::remote::Remote;
 use crate::stats;
-use crate::subjects::waiting::{call, client};
+use crate::subjects::waiting::{Between, call, client};
 use crate::watchdog;
 
 /// How long the server may take to forget its last client.
@@ -18,22 +18,19 @@ fn holdings(process: &str) -> [usize; 2] {
     [machine::descriptors(process), machine::mappings(process)]
 }
 
-/// The row.
-pub(crate) fn run(quick: bool, core: Option<usize>) -> Result<Figure, String> {
-    let times = if quick { 100 } else { 1000 };
+/// The row of so many clients.
+pub(crate) fn run<B: Between>(
+    between: &B,
+    times: usize,
+    core: Option<usize>,
+) -> Result<Figure, String> {
     let mut remote = Remote::start(core)?;
-    let name = fresh_name();
-    remote.answer(&Order::Shm {
-        bytes: 64,
-        isolated: false,
-        waiting: Waiting::Default,
-        name: name.clone(),
-    })?;
+    let name = between.serve(&mut remote, Waiting::Default)?;
     let server = remote.id().to_string();
     let (mut connects, mut ends, mut sum) = (Vec::new(), Vec::new(), 0);
     let mut round = || {
         let start = Instant::now();
-        let mut client = client(&name, Waiting::Default)?;
+        let mut client = client::<B>(&name, Waiting::Default)?;
         connects.push(start.elapsed().as_secs_f64() * 1e3);
         if !call(&mut client, 1, &mut sum) {
             return Err("a call of a new client failed".to_string());
@@ -56,7 +53,7 @@ pub(crate) fn run(quick: bool, core: Option<usize>) -> Result<Figure, String> {
     let grown = |of: usize, what: usize| after[of][what] as f64 - before[of][what] as f64;
     Ok(Figure {
         workload: "B9",
-        backend: "shm",
+        backend: B::NAME,
         subject: format!("{times} clients, one after the other, with a call each"),
         baseline: String::new(),
         values: vec![

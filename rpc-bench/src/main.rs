@@ -3,8 +3,10 @@
 
 mod compare;
 mod count;
+mod device;
 mod failure;
 mod figure;
+mod host;
 mod life;
 mod machine;
 mod many;
@@ -20,6 +22,8 @@ mod report;
 mod services;
 mod stats;
 mod subjects;
+mod together;
+mod traffic;
 mod watchdog;
 
 use std::fs::File;
@@ -31,32 +35,36 @@ use compare::{Effort, compare};
 use count::NotCounted;
 use figure::Figure;
 use pair::{Length, Pair};
-use plan::{Case, INPROC, Pace, SHM};
+use plan::{Case, INPROC, Pace, RDMA, SHM};
 use report::Row;
 use subjects::system;
+use subjects::waiting::OverMemory;
 
 const USAGE: &str = "\
-usage: rpc-bench [--quick] [--json FILE] [--backend NAME] [WORKLOAD]...
+usage: rpc-bench [--quick] [--json FILE] [--backend NAME] [--address HOST] [WORKLOAD]...
        rpc-bench gate
 
 Workloads, all of them if none is named (B0, B1, B2 and B6 with --quick):
   B0  the machine itself: a system call, a copy, bare ping-pongs, a futex
   B1  a round trip, one call at a time
   B2  calls in flight together
-  B3  many clients of one server; one active client among idle ones (shm)
+  B3  many clients of one server (shm, rdma); one active client among idle ones (shm)
   B4  calls that sleep, after the caller was idle for a while; what idle clients cost (shm)
-  B6  instructions a call (needs valgrind)
+  B6  instructions a call (needs valgrind); both ends in one thread over a device (rdma)
   B7  sides that do not trust each other (shm)
   B8  a server that is killed or stopped (shm)
-  B9  connecting and disconnecting (shm)
+  B9  connecting and disconnecting (shm, rdma)
+  B10 doorbells and the device's counters for each call (rdma)
 
 Options:
   --quick         fewer rows and pairs, in less than 20 s
-  --backend NAME  the rows of one backend: inproc (two threads) or shm (two processes)
+  --backend NAME  the rows of one backend: inproc (two threads), shm (two processes) or rdma (two processes over an RDMA device;
+                  without this, if there is one)
+  --address HOST  where that device is, as in 10.0.0.1 or 10.0.0.1?device=rxe0&gid=1; without this, the first that can be used
   --json FILE     writes the rows to FILE as well, one JSON object a line
   -h, --help      prints this
 
-`rpc-bench gate` counts instructions and exits with 1 if a figure is over its limit, with 2 if it could not count.
+`rpc-bench gate` counts instructions and doorbells and exits with 1 if a figure is over its limit, with 2 if it could not count.
 ";
 
 /// What to do.
@@ -82,6 +90,7 @@ struct Options {
     quick: bool,
     json: Option<String>,
     backend: Option<String>,
+    address: Option<String>,
     workloads: Vec<String>,
 }
 
@@ -146,8 +155,11 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
             }
             "--backend" => {
                 let name = arguments.next();
-                let name = name.filter(|name| [INPROC, SHM].contains(&name.as_str()));
-                options.backend = Some(name.ok_or("`--backend` needs `inproc` or `shm`")?);
+                let name = name.filter(|name| [INPROC, SHM, RDMA].contains(&name.as_str()));
+                options.backend = Some(name.ok_or("`--backend` needs `inproc`, `shm` or `rdma`")?);
+            }
+            "--address" => {
+                options.address = Some(arguments.next().ok_or("`--address` needs a host")?);
             }
             name if WORKLOADS.contains(&name) => options.workloads.push(argument),
             other => return Err(format!("there is no workload or option `{other}`")),
@@ -157,7 +169,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
 }
 
 /// What there is to measure.
-const WORKLOADS: [&str; 9] = ["B0", "B1", "B2", "B3", "B4", "B6", "B7", "B8", "B9"];
+const WORKLOADS: [&str; 10] = ["B0", "B1", "B2", "B3", "B4", "B6", "B7", "B8", "B9", "B10"];
 
 /// What a quick run measures unless it is told.
 const QUICK: [&str; 4] = ["B0", "B1", "B2", "B6"];
@@ -188,6 +200,15 @@ fn gate() -> Result<ExitCode, String> {
         println!("{}", judge(&shape.subject(), count, limit));
         held &= count <= limit;
     }
+    const CALLS: u64 = 3200;
+    for (side, rung) in ["client", "server"].iter().zip(together::doorbells(CALLS)?) {
+        let (rung, limit) = (rung as f64 / CALLS as f64, traffic::DOORBELLS);
+        println!(
+            "rdma/{side}, 32 calls in flight: {rung:.4} doorbells a call, at most {limit}: {}",
+            if rung <= limit { "holds" } else { "OVER" }
+        );
+        held &= rung <= limit;
+    }
     Ok(if held {
         ExitCode::SUCCESS
     } else {
@@ -211,6 +232,11 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         .flat_map(|workload| plan::cases(workload, options.quick))
         .collect();
     cases.retain(|case| options.wants_backend(case.backend));
+    let host = device::find(options)?;
+    if let Some(host) = &host {
+        let wanted = WORKLOADS.iter().filter(|workload| options.wants(workload));
+        cases.extend(wanted.flat_map(|workload| plan::device_cases(workload, options.quick, host)));
+    }
     if options.wants("B0") {
         println!(
             "B0  system call {:.1} ns, copy of 1 MiB {:.1} GB/s",
@@ -221,6 +247,9 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     time(&cases, options.quick, &mut json);
     if options.wants_backend(SHM) {
         processes(options, &mut json);
+    }
+    if let Some(host) = &host {
+        device::run(options, host, |figure| json.tell(&figure));
     }
     if options.wants("B6")
         && let Err(why) = instructions(options, &mut json)
@@ -234,10 +263,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
 fn processes(options: &Options, json: &mut Json) {
     let quick = options.quick;
     let core = machine::cores_before_pinning().get(1).copied();
-    let mut tell = |figure: Figure| {
-        println!("{}", figure.text());
-        json.line(&figure.json());
-    };
+    let mut tell = |figure: Figure| json.tell(&figure);
     let failed = |workload: &str, why: String| {
         println!("{workload}  shm    could not be measured: {why}");
     };
@@ -259,7 +285,7 @@ fn processes(options: &Options, json: &mut Json) {
         }
     }
     if options.wants("B9") {
-        match life::run(quick, core) {
+        match life::run(&OverMemory, if quick { 100 } else { 1000 }, core) {
             Ok(figure) => tell(figure),
             Err(why) => failed("B9", why),
         }
@@ -314,16 +340,20 @@ const GROUP: usize = 50;
 /// How much to measure of a case when so much time is left for it.
 fn effort(case: &Case, quick: bool, share: Duration) -> Effort {
     // A group has to be longer than the pipeline is deep, or it times the filling of the window.
-    let sleeps = case.pace == Pace::Sleeps;
-    let group = if sleeps {
-        10
-    } else {
-        GROUP.max(10 * case.depth)
+    let group = match case.pace {
+        Pace::Sleeps => 10,
+        // A message takes long enough to be timed alone, and a longer group does not end before somebody was switched out.
+        Pace::Device if case.depth == 1 => 1,
+        Pace::Device => 4 * case.depth,
+        _ => GROUP.max(10 * case.depth),
     };
+    let over_device = case.pace == Pace::Device;
     let (pairs, least, calls) = match (case.pace, quick) {
         (Pace::Sleeps, _) => (5, 3, 200),
         #[cfg(feature = "iceoryx2")]
         (Pace::StartsSlowly, _) => (40, 10, 2000),
+        (Pace::Device, true) => (10, 5, 300),
+        (Pace::Device, false) => (60, 10, 400),
         // Long messages move long enough in fewer calls, and a longer slice is seldom undisturbed.
         (Pace::Usual, true) if case.bytes > 1024 => (60, 20, 400),
         (Pace::Usual, true) => (60, 20, 1000),
@@ -334,23 +364,26 @@ fn effort(case: &Case, quick: bool, share: Duration) -> Effort {
         pairs,
         least,
         length: Length {
-            warm: if sleeps { 20 } else { 200 },
+            warm: match case.pace {
+                Pace::Sleeps => 20,
+                Pace::Device => 50,
+                _ => 200,
+            },
             calls: calls.max(4 * group),
             group,
         },
-        limit: share.min(Duration::from_secs(12)),
+        limit: share.min(Duration::from_secs(if over_device { 25 } else { 12 })),
+        over_device,
     }
 }
 
-/// Counts instructions: of two shapes in a quick run, since every count starts valgrind twice.
+/// Counts instructions: in a quick run of the few shapes that have a limit, since every count starts valgrind twice.
 fn instructions(options: &Options, json: &mut Json) -> Result<(), NotCounted> {
-    let shapes = if options.quick {
-        &count::SHAPES[..2]
-    } else {
-        &count::SHAPES[..]
-    };
-    for shape in shapes {
-        if !options.wants_backend(shape.backend) {
+    for shape in &count::SHAPES {
+        // Those over a device take twice as many counts: a quick run has them only if it is about them.
+        let is_asked_for = options.backend.as_deref() == Some(shape.backend);
+        let is_quick = shape.limit.is_some() && (shape.backend != RDMA || is_asked_for);
+        if !options.wants_backend(shape.backend) || (options.quick && !is_quick) {
             continue;
         }
         let counted = shape.count()?;
@@ -376,6 +409,12 @@ impl Json {
         path.map(create).transpose().map(Self)
     }
 
+    /// Prints a figure, and writes it as well.
+    fn tell(&mut self, figure: &Figure) {
+        println!("{}", figure.text());
+        self.line(&figure.json());
+    }
+
     fn line(&mut self, line: &str) {
         if let Some(file) = &mut self.0
             && let Err(error) = writeln!(file, "{line}")
@@ -389,6 +428,7 @@ impl Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Host;
 
     fn parsed(words: &str) -> Result<Command, String> {
         parse(words.split_whitespace().map(String::from))
@@ -400,11 +440,12 @@ mod tests {
         let options = Options {
             quick: true,
             json: Some("rows".into()),
-            backend: Some("shm".into()),
+            backend: Some("rdma".into()),
+            address: Some("10.0.0.1?device=rxe0".into()),
             workloads: vec!["B1".into(), "B6".into()],
         };
         assert_eq!(
-            parsed("--quick B1 --json rows --backend shm B6"),
+            parsed("--quick B1 --json rows --backend rdma B6 --address 10.0.0.1?device=rxe0"),
             Ok(Command::Run(options))
         );
         assert_eq!(parsed("gate"), Ok(Command::Gate));
@@ -419,7 +460,8 @@ mod tests {
             "B5",
             "--fast",
             "--backend",
-            "--backend rdma",
+            "--backend tcp",
+            "--address",
             "answer",
             "answer x -",
             "--json",
@@ -451,6 +493,12 @@ mod tests {
                 assert!(effort.limit <= Duration::from_secs(1));
             }
         }
+        let host = Host::of("10.0.0.1").unwrap();
+        for case in plan::device_cases("B2", false, &host) {
+            let Length { calls, group, .. } = effort(&case, false, Duration::MAX).length;
+            assert!(case.depth == 1 || group >= 4 * case.depth);
+            assert!(calls >= 4 * group);
+        }
     }
 
     #[test]
@@ -469,7 +517,7 @@ mod tests {
     #[test]
     fn help_names_every_workload() {
         for workload in WORKLOADS {
-            assert!(USAGE.contains(&format!("\n  {workload}  ")), "{workload}");
+            assert!(USAGE.contains(&format!("\n  {workload:<3} ")), "{workload}");
         }
     }
 }

@@ -8,11 +8,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::figure::{Figure, Must, Value};
 use crate::machine;
-use crate::order::{Order, Waiting, fresh_name};
+use crate::order::Waiting;
 use crate::remote::Remote;
 use crate::services::{P64, echo64};
 use crate::stats;
-use crate::subjects::waiting::{Client, call, client};
+use crate::subjects::waiting::{Between, Client, OverDevice, OverMemory, call, client};
 use crate::subjects::{sum, time_groups};
 use crate::watchdog;
 
@@ -42,7 +42,29 @@ struct Found {
 /// With less of two cores than this somebody else took part: what clients that spin had of each other says little then.
 const UNDISTURBED: f64 = 0.95;
 
-/// The rows; each is handed over when it is there.
+/// The rows of a device; each is handed over when it is there.
+pub(crate) fn run_device(
+    quick: bool,
+    device: &OverDevice,
+    core: Option<usize>,
+    mut tell: impl FnMut(Figure),
+) -> Result<(), String> {
+    let mut remote = Remote::start(core)?;
+    let numbers: &[usize] = if quick { &[8] } else { &[2, 4, 8] };
+    for depth in [1, 8] {
+        for &clients in numbers {
+            let load = Load {
+                clients,
+                depth,
+                waiting: Waiting::Default,
+            };
+            compare(device, &mut remote, load, quick, &mut tell)?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of shared memory.
 pub(crate) fn run(
     quick: bool,
     core: Option<usize>,
@@ -64,7 +86,7 @@ pub(crate) fn run(
                     depth,
                     waiting,
                 };
-                compare(&mut remote, load, quick, &mut tell)?;
+                compare(&OverMemory, &mut remote, load, quick, &mut tell)?;
             }
         }
     }
@@ -74,17 +96,18 @@ pub(crate) fn run(
 }
 
 /// So many clients beside one alone, in the order ABBA.
-fn compare(
+fn compare<B: Between>(
+    between: &B,
     remote: &mut Remote,
     load: Load,
     quick: bool,
     tell: &mut impl FnMut(Figure),
 ) -> Result<(), String> {
     let alone = Load { clients: 1, ..load };
-    let before = measure(remote, alone, quick)?;
-    let first = measure(remote, load, quick)?;
-    let second = measure(remote, load, quick)?;
-    let after = measure(remote, alone, quick)?;
+    let before = measure(between, remote, alone, quick)?;
+    let first = measure(between, remote, load, quick)?;
+    let second = measure(between, remote, load, quick)?;
+    let after = measure(between, remote, alone, quick)?;
     let one = f64::midpoint(before.rate, after.rate);
     let rate = f64::midpoint(first.rate, second.rate);
     let mut times = [&first.times[..], &second.times[..]].concat();
@@ -103,7 +126,7 @@ fn compare(
     };
     tell(Figure {
         workload: "B3",
-        backend: "shm",
+        backend: B::NAME,
         subject: format!(
             "{} clients, depth {}, {}",
             load.clients,
@@ -136,35 +159,34 @@ fn compare(
 /// Times that one client keeps at most.
 const SAMPLES: usize = 20_000;
 
-fn measure(remote: &mut Remote, load: Load, quick: bool) -> Result<Found, String> {
-    let name = fresh_name();
-    remote.answer(&Order::Shm {
-        bytes: 64,
-        isolated: false,
-        waiting: load.waiting,
-        name: name.clone(),
-    })?;
+fn measure<B: Between>(
+    between: &B,
+    remote: &mut Remote,
+    load: Load,
+    quick: bool,
+) -> Result<Found, String> {
+    let name = between.serve(remote, load.waiting)?;
     let connected: Result<Vec<_>, _> = (0..load.clients)
-        .map(|_| client(&name, load.waiting))
+        .map(|_| client::<B>(&name, load.waiting))
         .collect();
     // On one core each has to have had several turns.
     let least = Duration::from_millis(if quick { 200 } else { 400 });
     let length = least.max(Duration::from_millis(100) * load.clients as u32);
     let result = match connected {
-        Ok(clients) => together(clients, load.depth, length, remote.id()),
+        Ok(clients) => together::<B>(clients, load.depth, length, remote.id()),
         Err(why) => Err(why),
     };
     remote.stop();
     // Its clients have gone by now, and one that comes wakes it once more.
-    drop(client(&name, Waiting::Default));
+    drop(client::<B>(&name, Waiting::Default));
     remote.stopped()?;
     watchdog::feed();
     result
 }
 
 /// All clients call for as long, each on a thread of its own on the caller's core.
-fn together(
-    clients: Vec<Client>,
+fn together<B: Between>(
+    clients: Vec<Client<B>>,
     depth: usize,
     length: Duration,
     server: u32,
@@ -181,7 +203,7 @@ fn together(
                 scope.spawn(move || {
                     barrier.wait();
                     let before = clock_gettime(ClockId::ThreadCPUTime);
-                    let (calls, times) = calls(&mut client, depth, over)?;
+                    let (calls, times) = calls::<B>(&mut client, depth, over)?;
                     let spent = clock_gettime(ClockId::ThreadCPUTime) - before;
                     let spent = spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9;
                     Some((calls, calls as f64 / spent, times))
@@ -221,7 +243,11 @@ fn together(
 }
 
 /// Calls until it is over: how many, and how long some of them took. `None` if one failed.
-fn calls(client: &mut Client, depth: usize, over: &AtomicBool) -> Option<(u64, Vec<f64>)> {
+fn calls<B: Between>(
+    client: &mut Client<B>,
+    depth: usize,
+    over: &AtomicBool,
+) -> Option<(u64, Vec<f64>)> {
     let (mut calls, mut total, mut failed) = (0, 0, false);
     let mut times = Vec::with_capacity(SAMPLES);
     let start = Instant::now();
@@ -285,19 +311,15 @@ fn crowd(quick: bool, core: Option<usize>) -> Result<Figure, String> {
     let (idle, rounds) = if quick { (200, 10) } else { (1000, 60) };
     let serve = || {
         let mut remote = Remote::start(core)?;
-        let name = fresh_name();
-        remote.answer(&Order::Shm {
-            bytes: 64,
-            isolated: false,
-            waiting: Waiting::Default,
-            name: name.clone(),
-        })?;
-        let active = client(&name, Waiting::Default)?;
+        let name = OverMemory.serve(&mut remote, Waiting::Default)?;
+        let active = client::<OverMemory>(&name, Waiting::Default)?;
         Ok::<_, String>((remote, name, active))
     };
     let (_quiet, _, mut alone) = serve()?;
     let (busy, name, mut among) = serve()?;
-    let crowd: Result<Vec<_>, _> = (0..idle).map(|_| client(&name, Waiting::Default)).collect();
+    let crowd: Result<Vec<_>, _> = (0..idle)
+        .map(|_| client::<OverMemory>(&name, Waiting::Default))
+        .collect();
     let crowd = crowd?;
     watchdog::feed();
     let mut ratios = Vec::new();
@@ -331,7 +353,7 @@ fn crowd(quick: bool, core: Option<usize>) -> Result<Figure, String> {
     })
 }
 
-fn active_median(client: &mut Client) -> Result<f64, String> {
+fn active_median(client: &mut Client<OverMemory>) -> Result<f64, String> {
     let (mut times, mut total, mut failed) = (Vec::new(), 0, false);
     // The first group wakes the server.
     time_groups(2050, 50, &mut times, |number| {
@@ -362,14 +384,8 @@ fn idle_shares(server: &Remote) -> [f64; 2] {
 /// B4's row that is no comparison: what a connection costs that is not used.
 pub(crate) fn idle(core: Option<usize>) -> Result<Figure, String> {
     let mut remote = Remote::start(core)?;
-    let name = fresh_name();
-    remote.answer(&Order::Shm {
-        bytes: 64,
-        isolated: false,
-        waiting: Waiting::Default,
-        name: name.clone(),
-    })?;
-    let mut client = client(&name, Waiting::Default)?;
+    let name = OverMemory.serve(&mut remote, Waiting::Default)?;
+    let mut client = client::<OverMemory>(&name, Waiting::Default)?;
     if !call(&mut client, 1, &mut 0) {
         return Err("a call failed".into());
     }

@@ -74,6 +74,28 @@ impl Mapping {
         self.word(64)
     }
 
+    /// Where the answerer is reached: a TCP port, or the number of a queue pair; 0 until it is known.
+    pub(crate) fn answerer(&self) -> &AtomicU32 {
+        self.word(128)
+    }
+
+    /// Where the caller is reached, until the answerer is connected to it.
+    pub(crate) fn caller(&self) -> &AtomicU32 {
+        self.word(192)
+    }
+
+    /// How often the answerer has rung its device's doorbell, once it has stopped.
+    pub(crate) fn doorbells(&self) -> &AtomicU32 {
+        self.word(256)
+    }
+
+    /// Sets what the sides say to each other to zero, before the next begin.
+    pub(crate) fn clear_words(&self) {
+        for word in 0..5 {
+            self.word(64 * word).store(0, Ordering::Release);
+        }
+    }
+
     fn word(&self, at: usize) -> &AtomicU32 {
         // SAFETY: the mapping is longer than that.
         let place = unsafe { self.base.add(at) };

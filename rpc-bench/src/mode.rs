@@ -11,6 +11,8 @@ pub(crate) enum Mode {
     Near,
     /// Anything farther.
     Far,
+    /// Messages go by way of a device, and how far apart the cores are hardly matters: there is but this mode.
+    Device,
 }
 
 /// Below this, a bare round trip of 8 bytes did not leave the core.
@@ -38,10 +40,11 @@ impl Mode {
             Self::OneCore => "one core",
             Self::Near => "near",
             Self::Far => "far",
+            Self::Device => "device",
         }
     }
 
-    /// Whether promises are about it: they are about two cores.
+    /// Whether promises are about it: they are about two cores, or a device.
     pub(crate) fn is_judged(self) -> bool {
         self != Self::OneCore
     }
@@ -70,5 +73,6 @@ mod tests {
         assert!(!Mode::OneCore.is_judged());
         assert!(Mode::Near.is_judged());
         assert!(Mode::Far.is_judged());
+        assert!(Mode::Device.is_judged());
     }
 }

@@ -55,6 +55,14 @@ pub(crate) enum Order {
         waiting: Waiting,
         name: String,
     },
+    /// Our echo over an RDMA device.
+    Rdma {
+        bytes: usize,
+        waiting: Waiting,
+        host: String,
+    },
+    /// A bare ping-pong over an RDMA device.
+    Verbs { bytes: usize, host: String },
     /// Our echo of 8 bytes over shared memory, which takes every request and answers none.
     Hold { name: String },
     /// An echo over a Unix socket.
@@ -92,6 +100,12 @@ impl fmt::Display for Order {
                 let trust = if *isolated { "isolated" } else { "same-user" };
                 write!(f, "shm {bytes} {trust} {} {name}", waiting.name())
             }
+            Self::Rdma {
+                bytes,
+                waiting,
+                host,
+            } => write!(f, "rdma {bytes} {} {host}", waiting.name()),
+            Self::Verbs { bytes, host } => write!(f, "verbs {bytes} {host}"),
             Self::Hold { name } => write!(f, "hold {name}"),
             Self::Socket { bytes, name } => write!(f, "socket {bytes} {name}"),
             Self::Peer { of, bytes, name } => write!(f, "peer {of} {bytes} {name}"),
@@ -105,6 +119,10 @@ impl FromStr for Order {
     fn from_str(line: &str) -> Result<Self, String> {
         let unknown = || format!("`{line}` is no order");
         let number = |word: &str| word.parse().map_err(|_| unknown());
+        let waits = |word: &str| {
+            let mut all = Waiting::ALL.into_iter();
+            all.find(|one| one.name() == word).ok_or_else(unknown)
+        };
         let words: Vec<_> = line.split_whitespace().collect();
         Ok(match words[..] {
             [
@@ -136,11 +154,17 @@ impl FromStr for Order {
             ] => Self::Shm {
                 bytes: number(bytes)?,
                 isolated: trust == "isolated",
-                waiting: Waiting::ALL
-                    .into_iter()
-                    .find(|one| one.name() == waiting)
-                    .ok_or_else(unknown)?,
+                waiting: waits(waiting)?,
                 name: name.into(),
+            },
+            ["rdma", bytes, waiting, host] => Self::Rdma {
+                bytes: number(bytes)?,
+                waiting: waits(waiting)?,
+                host: host.into(),
+            },
+            ["verbs", bytes, host] => Self::Verbs {
+                bytes: number(bytes)?,
+                host: host.into(),
             },
             ["hold", name] => Self::Hold { name: name.into() },
             ["socket", bytes, name] => Self::Socket {
@@ -195,7 +219,16 @@ mod tests {
                 name: name.clone(),
             },
         ];
+        orders.push(Order::Verbs {
+            bytes: 64,
+            host: "10.0.0.1?device=rxe0".into(),
+        });
         for waiting in Waiting::ALL {
+            orders.push(Order::Rdma {
+                bytes: 8,
+                waiting,
+                host: "10.0.0.1?device=rxe0".into(),
+            });
             for isolated in [false, true] {
                 orders.push(Order::Shm {
                     bytes: 4096,
@@ -219,6 +252,8 @@ mod tests {
             "ping-pong 2 -8 4096",
             "shm 8 friends spinning x",
             "shm 8 isolated dancing x",
+            "rdma 8 dancing 10.0.0.1",
+            "verbs x 10.0.0.1",
             "futex",
             "hold a b",
         ] {

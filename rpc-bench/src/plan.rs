@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use crate::host::Host;
 use crate::order::Waiting;
 use crate::pair::Subject;
 use crate::subjects::lane::{Inproc, Shm};
 use crate::subjects::raw::PingPong;
+use crate::subjects::rdma::Rdma;
 use crate::subjects::slots::Slots;
 use crate::subjects::socket::Socket;
 use crate::subjects::system::Futex;
+use crate::subjects::verbs::Bare;
 use crate::subjects::waiting::Blocking;
 
 /// Calls between threads of one process.
@@ -17,6 +20,9 @@ pub(crate) const INPROC: &str = "inproc";
 /// Calls between two processes.
 pub(crate) const SHM: &str = "shm";
 
+/// Calls between two processes over an RDMA device.
+pub(crate) const RDMA: &str = "rdma";
+
 /// How long a slice takes, and so how many there can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -24,6 +30,8 @@ pub(crate) enum Pace {
     Usual,
     /// Calls take hundreds of times as long.
     Sleeps,
+    /// Every message is a system call or a turn of a device, and connecting takes milliseconds.
+    Device,
     /// Making the sides takes tens of milliseconds.
     #[cfg(feature = "iceoryx2")]
     StartsSlowly,
@@ -95,6 +103,46 @@ impl Case {
             pace: Pace::Sleeps,
             ..self
         }
+    }
+}
+
+/// What a round trip over a device must not exceed, over bare verbs.
+const PROMISED_OF_DEVICE: f64 = 1.15;
+
+/// The comparisons of a workload over a device: all over the bare ping-pong of as many bytes through the same port.
+pub(crate) fn device_cases(workload: &str, quick: bool, host: &Host) -> Vec<Case> {
+    let case = |workload, bytes, depth| {
+        let subject = Rdma {
+            bytes,
+            depth,
+            host: host.clone(),
+        };
+        let baseline = Bare {
+            bytes,
+            host: host.clone(),
+        };
+        Case {
+            pace: Pace::Device,
+            ..Case::new(workload, RDMA, bytes, depth, subject).over(baseline)
+        }
+    };
+    match workload {
+        "B1" => {
+            let sizes: &[usize] = if quick {
+                &[8, 64, 1024]
+            } else {
+                &[8, 64, 256, 1024, 4096]
+            };
+            let sizes = sizes.iter();
+            sizes
+                .map(|&bytes| case("B1", bytes, 1).must(PROMISED_OF_DEVICE))
+                .collect()
+        }
+        "B2" => {
+            let depths: &[usize] = if quick { &[32] } else { &[1, 2, 4, 8, 16, 32] };
+            depths.iter().map(|&depth| case("B2", 64, depth)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -400,6 +448,23 @@ mod tests {
             let promises = promised("B1", SHM, false);
             for must in [promised_of(bytes), 1.05] {
                 assert!(promises.contains(&(bytes, 1, Some(must))), "{bytes} B");
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_is_compared_with_bare_verbs() {
+        let host = Host::of("10.0.0.1").unwrap();
+        for quick in [false, true] {
+            for workload in ["B1", "B2"] {
+                let cases = device_cases(workload, quick, &host);
+                assert!(!cases.is_empty());
+                for case in cases {
+                    assert_eq!(case.baseline.name(), "bare verbs ping-pong");
+                    assert_eq!((case.backend, case.pace), (RDMA, Pace::Device));
+                    let promised = (workload == "B1").then_some(PROMISED_OF_DEVICE);
+                    assert_eq!(case.must, promised);
+                }
             }
         }
     }

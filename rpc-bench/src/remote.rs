@@ -76,8 +76,7 @@ impl Remote {
 
     /// Has it answer; returns once it does.
     pub(crate) fn answer(&mut self, order: &Order) -> Result<(), String> {
-        self.mapping.stop().store(0, Ordering::Release);
-        self.mapping.held().store(0, Ordering::Release);
+        self.mapping.clear_words();
         writeln!(self.orders, "{order}")
             .map_err(|error| format!("the answering process takes no orders: {error}"))?;
         self.hear(READY)

@@ -78,6 +78,22 @@ fn calls_between_processes_are_compared() {
     assert!(!text.contains("could not be measured"), "{text}");
 }
 
+#[test]
+fn a_machine_without_a_device_is_no_failure() {
+    let (succeeded, text) = run(&["--quick", "--backend", "rdma", "B1", "B10"]);
+    assert!(succeeded, "{text}");
+    let rows = [
+        "B1  rdma      64 B  depth  1  rpcidl rdma / bare verbs ping-pong",
+        "B10 rdma   3200 calls of 64 B, depth 32: client doorbells",
+    ];
+    let has_rows = rows.iter().all(|row| text.contains(row));
+    let says_why = text.contains("nothing is measured over a device: ");
+    assert!(has_rows != says_why, "{text}");
+    // Nobody who has not asked for one hears of it.
+    let (succeeded, text) = run(&["--quick", "--backend", "inproc", "B9"]);
+    assert!(succeeded && !text.contains("device"), "{text}");
+}
+
 /// The second process by itself; its shared memory is what it finds behind the descriptor.
 fn answerer(fd: &str) -> Child {
     program()

@@ -1,12 +1,15 @@
 //! The echo services, a module for each size since each has types of its own, over any transport.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use runtime_core::{Bind, ClientConfig, ClientTransport, Connect, ServerConfig, ServerTransport};
 use runtime_shm::Isolated;
 
-use super::{sum, time_groups, time_pipeline};
+use super::{sum, time_batches, time_groups};
+use crate::mapping::Mapping;
 use crate::order::Waiting;
 use crate::pair::{Answerer, Caller, Sides, Stop};
 use crate::services;
@@ -16,6 +19,9 @@ type Call = fn(&str, usize) -> Result<Box<dyn Caller>, String>;
 
 /// Makes a server of that name.
 type Answer = fn(&str, Waiting) -> Result<Box<dyn Answerer>, String>;
+
+/// Makes a server at that address over a device, which leaves word of itself in the shared memory.
+type AnswerRdma = fn(&str, Waiting, &Arc<Mapping>) -> Result<Box<dyn Answerer>, String>;
 
 /// What makes the sides of one size.
 pub(crate) struct Service {
@@ -28,6 +34,9 @@ pub(crate) struct Service {
     /// Between processes that do not trust each other.
     pub call_isolated: Call,
     pub answer_isolated: Answer,
+    /// Over a device.
+    pub call_rdma: Call,
+    pub answer_rdma: AnswerRdma,
 }
 
 /// The service of that size.
@@ -106,16 +115,50 @@ macro_rules! echo {
                 Ok(Box::new(Answering { server, waiting, echo: Echo::default() }))
             }
 
+            /// A server over a device.
+            struct OverDevice {
+                answering: Answering<runtime_rdma::Server<Service>>,
+                mapping: Arc<Mapping>,
+            }
+
+            pub(super) fn answer_rdma(
+                address: &str,
+                waiting: Waiting,
+                mapping: &Arc<Mapping>,
+            ) -> Result<Box<dyn Answerer>, String> {
+                let server = ServerOver::<runtime_rdma::Server<Service>>::bind_with(
+                    address,
+                    &server_config(waiting),
+                );
+                let server = server.map_err(|error| error.to_string())?;
+                let port = server.transport().local_addr().port();
+                mapping.answerer().store(port.into(), Ordering::Release);
+                Ok(Box::new(OverDevice {
+                    answering: Answering { server, waiting, echo: Echo::default() },
+                    mapping: Arc::clone(mapping),
+                }))
+            }
+
+            impl Answerer for OverDevice {
+                fn run(&mut self, stop: &Stop) {
+                    self.answering.run(stop);
+                    let doorbells = self.answering.server.transport().doorbells();
+                    self.mapping.doorbells().store(doorbells as u32, Ordering::Release);
+                }
+            }
+
             impl<T: ClientTransport<Service = Service>> Calling<T> {
                 /// How many replies came; `None` if none will come any more.
                 #[inline(always)]
                 fn receive(client: &mut ClientOver<T, u64>, total: &mut u64) -> Option<usize> {
-                    let polled = client.poll(|user_data, Reply::Echo($reply)| {
-                        if let Ok($reply) = $reply {
+                    let mut failed = false;
+                    let polled = client.poll(|user_data, Reply::Echo($reply)| match $reply {
+                        Ok($reply) => {
                             *total = total.wrapping_add(user_data ^ sum(black_box($words_of)));
                         }
+                        Err(_) => failed = true,
                     });
-                    polled.ok()
+                    polled.ok().filter(|_| !failed)
                 }
             }
 
@@ -123,25 +166,45 @@ macro_rules! echo {
                 fn run(&mut self, calls: usize, group: usize, times: &mut Vec<f64>) {
                     let Self { client, depth, sum } = self;
                     if *depth == 1 {
+                        let mut failed = false;
                         time_groups(calls, group, times, |number| {
                             let payload = $payload { words: [number; $words] };
-                            if client.echo(&payload, number).is_ok() {
-                                while Self::receive(client, sum) == Some(0) {
-                                    std::hint::spin_loop();
+                            failed = failed || client.echo(&payload, number).is_err();
+                            while !failed {
+                                match Self::receive(client, sum) {
+                                    Some(0) => std::hint::spin_loop(),
+                                    Some(_) => return,
+                                    None => failed = true,
                                 }
                             }
                         });
+                        if failed {
+                            // What was timed then was no call.
+                            times.clear();
+                        }
                     } else {
                         // Two closures use the client in turn.
                         let client = std::cell::RefCell::new(client);
-                        time_pipeline(
+                        time_batches(
                             calls,
                             group,
                             *depth,
                             times,
-                            |number| {
-                                let payload = $payload { words: [number; $words] };
-                                client.borrow_mut().echo(&payload, number).is_ok()
+                            |first, room| {
+                                let client = &mut *client.borrow_mut();
+                                // Of these calls all leave together, where that is cheaper.
+                                client.hold_doorbell();
+                                let mut sent = 0;
+                                while sent < room {
+                                    let number = first + sent as u64;
+                                    let payload = $payload { words: [number; $words] };
+                                    if client.echo(&payload, number).is_err() {
+                                        break;
+                                    }
+                                    sent += 1;
+                                }
+                                client.ring_doorbell();
+                                sent
                             },
                             || Self::receive(&mut client.borrow_mut(), sum),
                         );
@@ -223,6 +286,8 @@ macro_rules! service {
             answer_isolated: $module::answer::<
                 runtime_shm::Server<services::$service::Service, Isolated>,
             >,
+            call_rdma: $module::call::<runtime_rdma::Client<services::$service::Service>>,
+            answer_rdma: $module::answer_rdma,
         }
     };
 }

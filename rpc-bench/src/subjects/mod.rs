@@ -9,14 +9,17 @@ pub(crate) mod iceoryx;
 pub(crate) mod ipc;
 pub(crate) mod lane;
 pub(crate) mod raw;
+pub(crate) mod rdma;
 pub(crate) mod slots;
 pub(crate) mod socket;
 pub(crate) mod system;
+pub(crate) mod verbs;
 pub(crate) mod waiting;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::host::Host;
 use crate::mapping::Mapping;
 use crate::order::Order;
 use crate::pair::Answerer;
@@ -64,6 +67,14 @@ pub(crate) fn answerer(order: &Order, mapping: &Arc<Mapping>) -> Result<Box<dyn 
             } else {
                 (service.answer)(name, *waiting)?
             }
+        }
+        Order::Rdma {
+            bytes,
+            waiting,
+            host,
+        } => (echo::service(*bytes)?.answer_rdma)(&Host::of(host)?.at(0), *waiting, mapping)?,
+        Order::Verbs { bytes, host } => {
+            Box::new(verbs::Answering::at(&Host::of(host)?, *bytes, mapping)?)
         }
         Order::Hold { name } => Box::new(waiting::Holding::at(name, mapping)?),
         Order::Socket { bytes, name } => Box::new(socket::Answering::at(name, *bytes)?),
@@ -140,6 +151,27 @@ pub(crate) fn time_pipeline(
     depth: usize,
     times: &mut Vec<f64>,
     mut send: impl FnMut(u64) -> bool,
+    receive: impl FnMut() -> Option<usize>,
+) {
+    let refill = |first: u64, room: usize| {
+        let mut sent = 0;
+        while sent < room && send(first + sent as u64) {
+            sent += 1;
+        }
+        sent
+    };
+    time_batches(calls, group, depth, times, refill, receive);
+}
+
+/// As [`time_pipeline`], for a side that sends several at once: `refill` gets the number of the first and how many may follow, and
+/// returns how many it has sent.
+#[inline(always)]
+pub(crate) fn time_batches(
+    calls: usize,
+    group: usize,
+    depth: usize,
+    times: &mut Vec<f64>,
+    mut refill: impl FnMut(u64, usize) -> usize,
     mut receive: impl FnMut() -> Option<usize>,
 ) {
     let mut in_flight = 0;
@@ -148,9 +180,10 @@ pub(crate) fn time_pipeline(
         let start = Instant::now();
         let mut answered = 0;
         while answered < group {
-            while in_flight < depth && send(number) {
-                number += 1;
-                in_flight += 1;
+            if in_flight < depth {
+                let sent = refill(number, depth - in_flight);
+                number += sent as u64;
+                in_flight += sent;
             }
             let Some(got) = receive() else { return };
             in_flight -= got;

@@ -5,20 +5,76 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use runtime_core::{ClientConfig, ServerConfig};
+use runtime_core::{ClientConfig, ClientTransport, Connect, ServerConfig};
 
 use super::echo::NAP;
 use super::{gap_name, sum, time_gapped};
+use crate::host::Host;
 use crate::mapping::Mapping;
 use crate::order::{Order, Waiting, fresh_name};
 use crate::pair::{Answerer, Caller, Sides, Stop, Subject};
+use crate::plan::{RDMA, SHM};
+use crate::remote::Remote;
 use crate::services::{P64, echo8, echo64};
 
-/// A client of the echo of 64 bytes over shared memory.
-pub(crate) type Client = echo64::ClientOver<runtime_shm::Client<echo64::Service>, u64>;
+/// A backend between processes, for what is measured of clients that come and go.
+pub(crate) trait Between {
+    /// A client's transport.
+    type Transport: Connect<Service = echo64::Service> + Send + 'static;
+
+    /// Its name in the report.
+    const NAME: &'static str;
+
+    /// Has another process serve the echo of 64 bytes: the address.
+    fn serve(&self, remote: &mut Remote, waiting: Waiting) -> Result<String, String>;
+}
+
+/// Shared memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverMemory;
+
+/// A device.
+#[derive(Clone, Debug)]
+pub(crate) struct OverDevice(pub Host);
+
+impl Between for OverMemory {
+    type Transport = runtime_shm::Client<echo64::Service>;
+
+    const NAME: &'static str = SHM;
+
+    fn serve(&self, remote: &mut Remote, waiting: Waiting) -> Result<String, String> {
+        let name = fresh_name();
+        remote.answer(&Order::Shm {
+            bytes: 64,
+            isolated: false,
+            waiting,
+            name: name.clone(),
+        })?;
+        Ok(name)
+    }
+}
+
+impl Between for OverDevice {
+    type Transport = runtime_rdma::Client<echo64::Service>;
+
+    const NAME: &'static str = RDMA;
+
+    fn serve(&self, remote: &mut Remote, waiting: Waiting) -> Result<String, String> {
+        remote.answer(&Order::Rdma {
+            bytes: 64,
+            waiting,
+            host: self.0.to_string(),
+        })?;
+        let port = remote.mapping().answerer().load(Ordering::Acquire);
+        Ok(self.0.at(port))
+    }
+}
+
+/// A client of the echo of 64 bytes.
+pub(crate) type Client<B> = echo64::ClientOver<<B as Between>::Transport, u64>;
 
 /// A client that waits so for its replies.
-pub(crate) fn client(name: &str, waiting: Waiting) -> Result<Client, String> {
+pub(crate) fn client<B: Between>(name: &str, waiting: Waiting) -> Result<Client<B>, String> {
     let config = ClientConfig::default();
     let spin = match waiting {
         // As long as any call may take.
@@ -27,7 +83,7 @@ pub(crate) fn client(name: &str, waiting: Waiting) -> Result<Client, String> {
         Waiting::Sleep => Some(Duration::ZERO),
     };
     let config = ClientConfig { spin, ..config };
-    Client::connect_with(name, &config).map_err(|error| error.to_string())
+    Client::<B>::connect_with(name, &config).map_err(|error| error.to_string())
 }
 
 /// Blocking calls of 64 bytes between two processes.
@@ -55,7 +111,7 @@ impl Subject for Blocking {
             name: name.clone(),
         };
         let make = move |_: &Arc<Mapping>| {
-            let client = client(&name, waiting)?;
+            let client = client::<OverMemory>(&name, waiting)?;
             let caller = Calling {
                 client,
                 gap,
@@ -68,14 +124,17 @@ impl Subject for Blocking {
 }
 
 struct Calling {
-    client: Client,
+    client: Client<OverMemory>,
     gap: Duration,
     sum: u64,
 }
 
 /// One call that waits; false if it failed.
 #[inline(always)]
-pub(crate) fn call(client: &mut Client, number: u64, total: &mut u64) -> bool {
+pub(crate) fn call<T>(client: &mut echo64::ClientOver<T, u64>, number: u64, total: &mut u64) -> bool
+where
+    T: ClientTransport<Service = echo64::Service>,
+{
     let payload = P64 { words: [number; 8] };
     match client.blocking().echo(&payload) {
         Ok(reply) => {
