@@ -154,7 +154,7 @@ impl Door {
             .map_err(|error| resign(error.to_string()))?;
         let endpoint = made.endpoint;
         let responses = self.pool.reserve(window).map_err(resign)?;
-        // From here on the socket ends with the link, so nothing can be refused any more.
+        // From here on the socket ends with the link: what is refused is said before.
         let hub = Arc::downgrade(&self.hub);
         let notify = move || {
             if let Some(hub) = hub.upgrade() {
@@ -178,6 +178,8 @@ impl Door {
         // Before it knows that it may call: its calls find a connection.
         if !self.hub.introduce(&connection) {
             connection.detach();
+            // While the socket still stands: it ends with the connection.
+            self.refuse(socket, Verdict::Refused, "it is shutting down".into());
             return Err(resign("it is shutting down".into()));
         }
         Ok((connection, endpoint))

@@ -72,6 +72,18 @@ impl Address {
         })
     }
 
+    /// The same with this port.
+    pub(crate) fn with_port(self, port: u16) -> Self {
+        let host = self
+            .host
+            .rsplit_once(':')
+            .map_or(self.host.as_str(), |(host, _)| host);
+        Self {
+            host: format!("{host}:{port}"),
+            ..self
+        }
+    }
+
     /// The addresses of the host.
     pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, AttachError> {
         let found = self
@@ -169,6 +181,12 @@ mod tests {
             "the address `a:1?device` has an option without a value: `device`"
         );
         assert!(refused("a:70000").contains("has no port"));
+    }
+
+    #[test]
+    fn a_port_that_was_chosen_takes_its_place() {
+        let address = Address::of("[::1]:0?gid=1").expect("it is an address");
+        assert_eq!(address.with_port(7).host, "[::1]:7");
     }
 
     #[test]

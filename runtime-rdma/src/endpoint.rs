@@ -51,6 +51,8 @@ pub(crate) struct Endpoint {
     /// A bit for each slot whose reply has arrived and was not polled.
     arrived: Box<[u64]>,
     arrived_count: usize,
+    /// True if `poll` has taken in all that there was, and has not said so.
+    was_drained: bool,
     /// Events that have arrived.
     events: VecDeque<Event>,
     given_back: GivenBack,
@@ -172,6 +174,7 @@ impl Endpoint {
             free: (0..window as u16).rev().collect(),
             arrived: vec![0; window.div_ceil(64)].into_boxed_slice(),
             arrived_count: 0,
+            was_drained: false,
             events: VecDeque::with_capacity(parts.events),
             given_back: GivenBack {
                 window: parts.events as u64,
@@ -280,10 +283,15 @@ impl Endpoint {
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Option<Completion> {
         if self.arrived_count == 0 {
+            // Whoever polls goes on until there is nothing more, which was seen when the last ones came.
+            if std::mem::take(&mut self.was_drained) {
+                return None;
+            }
             self.harvest();
             if self.arrived_count == 0 {
                 return None;
             }
+            self.was_drained = true;
         }
         let (at, bits) = self
             .arrived

@@ -64,10 +64,12 @@ pub struct Server<S: Service> {
     spare: RefCell<Chain>,
     /// True while replies are collected.
     holds: Cell<bool>,
+    /// True in a batch for which all that there was has been taken in, and which has not been told so.
+    was_drained: Cell<bool>,
     /// Seats with replies that were collected.
     held: RefCell<Vec<u32>>,
-    /// Since when.
-    held_since: Cell<u64>,
+    /// Since when, once it was looked.
+    held_since: Cell<Option<u64>>,
     idle_polls: u32,
     /// When it is looked whether messages have failed.
     next_sweep: u64,
@@ -242,8 +244,9 @@ impl<S: Service> Server<S> {
             round: 0,
             spare: RefCell::new(Chain::new()),
             holds: Cell::new(false),
+            was_drained: Cell::new(false),
             held: RefCell::default(),
-            held_since: Cell::new(0),
+            held_since: Cell::new(None),
             idle_polls: 0,
             next_sweep: 0,
             leaving: 0,
@@ -504,11 +507,18 @@ impl<S: Service> Server<S> {
             return;
         };
         if !seated.is_held.replace(true) {
-            let mut held = self.held.borrow_mut();
-            if held.is_empty() {
-                self.held_since.set(clock::now());
-            }
-            held.push(seat);
+            self.held.borrow_mut().push(seat);
+        }
+    }
+
+    /// Rings the doorbells that are held, if that is for too long.
+    fn ring_overdue(&self) {
+        let now = clock::now();
+        match self.held_since.get() {
+            // The clock is read between two requests alone, so a batch of one costs no reading.
+            None => self.held_since.set(Some(now)),
+            Some(since) if now - since > HOLD => self.ring_held(),
+            Some(_) => {}
         }
     }
 
@@ -516,6 +526,10 @@ impl<S: Service> Server<S> {
     #[inline]
     fn ring_held(&self) {
         let mut held = self.held.borrow_mut();
+        if held.is_empty() {
+            return;
+        }
+        self.held_since.set(None);
         for seat in held.drain(..) {
             if let Some(seated) = self.seats.get(seat) {
                 seated.is_held.set(false);
@@ -632,6 +646,11 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
             self.answer_bell();
         }
         if self.round == 0 {
+            if self.turns.is_empty() && self.was_drained.take() {
+                // Whoever receives in a batch goes on until there is nothing more, which was seen when the last ones came.
+                self.ring_held();
+                return None;
+            }
             self.harvest_all();
             if self.hub.bell.has_rung() {
                 // Some of what has arrived may have been a farewell.
@@ -643,6 +662,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
                 self.idle();
             }
             self.round = self.turns.len();
+            self.was_drained.set(self.holds.get() && self.round != 0);
             if self.round == 0 {
                 if !self.held.get_mut().is_empty() {
                     self.ring_held();
@@ -650,8 +670,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
                 return None;
             }
         }
-        if !self.held.get_mut().is_empty() && clock::now() - self.held_since.get() > HOLD {
-            self.ring_held();
+        if !self.held.get_mut().is_empty() {
+            self.ring_overdue();
         }
         self.round -= 1;
         let seat = self.turns.pop_front()?;
@@ -688,7 +708,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     ) -> Result<(), ReplyError> {
         // SAFETY: promise 1 of this function.
         let connection = unsafe { ticket.connection() };
-        let holds = self.holds.get();
+        // The last one that is known rings for those before it, too: what it would wait for has not arrived.
+        let holds = self.holds.get() && !self.turns.is_empty();
         let give_back = |held| self.give_back(held);
         // SAFETY: as above; the typed layer has built the response, whose length it says.
         let replied =
@@ -851,10 +872,12 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
 
     fn hold_doorbell(&self) {
         self.holds.set(true);
+        self.was_drained.set(false);
     }
 
     fn ring_doorbell(&self) {
         self.holds.set(false);
+        self.was_drained.set(false);
         self.ring_held();
     }
 }
@@ -872,6 +895,11 @@ impl<S: Service> Bind for Server<S> {
                     } else {
                         Port::at(target.ip(), &address.options)?
                     };
+                    // With the port that the operating system chose, if it was to: connectors go by it.
+                    let local = listener
+                        .local_addr()
+                        .map_err(|error| system("looking at the address of this side", error))?;
+                    let address = address.with_port(local.port());
                     return Self::start(config, listener, address, port, true);
                 }
                 Err(error) => last = Some(error),
