@@ -10,6 +10,7 @@ use runtime_os::clock;
 use crate::bell::Bell;
 use crate::buffer::{Buffers, Chain, Held};
 use crate::device::Port;
+use crate::given_back::{GivenBack, NOTES};
 use crate::imm::{FromClient, FromServer, Kind, Tag, next_generation};
 use crate::link::Link;
 use crate::qp::Made;
@@ -26,9 +27,6 @@ const FAREWELL_PATIENCE: u64 = 1_000_000_000;
 
 /// How soon one comes back that has messages waiting for room in the device's queue.
 const RETRY: u64 = 1_000_000;
-
-/// Notes about events that may be on their way, for each of which the server has a buffer.
-const NOTES: usize = 2;
 
 /// A client's end of a queue pair. No field is public: what it promises of slots and buffers rests on all of them.
 pub(crate) struct Endpoint {
@@ -68,9 +66,6 @@ pub(crate) struct Endpoint {
     strays: u64,
 }
 
-// SAFETY: what it points to is its own, registered or not; nothing of it belongs to a thread.
-unsafe impl Send for Endpoint {}
-
 /// What is known of a slot.
 struct Slot {
     generation: u8,
@@ -97,43 +92,6 @@ struct Event {
     method: u16,
     len: u32,
     buffer: Held,
-}
-
-/// Which buffers of events the server has been told to be free.
-#[derive(Default)]
-struct GivenBack {
-    /// Taken since the last note.
-    taken: u16,
-    /// Events that have arrived, all in all.
-    received: u64,
-    /// The event window.
-    window: u64,
-    /// Given back by notes of which the server is known to have read all: it has sent so many events.
-    known: u64,
-    /// The sizes of the notes on their way, the older one first.
-    under_way: [u16; NOTES],
-}
-
-impl GivenBack {
-    /// Takes into account that another event has arrived.
-    fn arrive(&mut self) {
-        self.received += 1;
-        // It could be sent only because the notes had been read that it takes credit from.
-        while self.received > self.window + self.known && self.under_way[0] != 0 {
-            self.known += u64::from(self.under_way[0]);
-            self.under_way = [self.under_way[1], 0];
-        }
-    }
-
-    /// What a note may say now, if one may be sent.
-    fn note(&mut self) -> Option<u16> {
-        if self.taken == 0 {
-            return None;
-        }
-        let place = self.under_way.iter_mut().find(|it| **it == 0)?;
-        *place = self.taken;
-        Some(std::mem::take(&mut self.taken))
-    }
 }
 
 /// What an endpoint is made of.
@@ -176,10 +134,7 @@ impl Endpoint {
             arrived_count: 0,
             was_drained: false,
             events: VecDeque::with_capacity(parts.events),
-            given_back: GivenBack {
-                window: parts.events as u64,
-                ..GivenBack::default()
-            },
+            given_back: GivenBack::new(parts.events as u64),
             holds: false,
             completions: vec![ibv_wc::default(); BATCH].into_boxed_slice(),
             receives: Shape::client_receives(window, parts.events),
