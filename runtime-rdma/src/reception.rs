@@ -21,8 +21,14 @@ use crate::verbs::{Channel, Cq, CqError};
 /// Completions that are polled at a time.
 const BATCH: usize = 16;
 
-/// How long a held doorbell may wait for the requests that follow: a handler that takes longer has its replies leave one by one.
+/// How long a held doorbell may wait for the requests that follow.
 const HOLD: u64 = 5_000;
+
+/// A handler that takes longer than this is slow.
+const SLOW: u64 = 4 * HOLD;
+
+/// Requests after a slow handler whose replies leave at once.
+const SLOW_FOR: u32 = 64;
 
 /// How long the queue pair of a client that is gone is kept: its device may still complete what it had begun to receive.
 const LINGER: u64 = 100_000_000;
@@ -98,8 +104,12 @@ pub(crate) struct Reception {
     was_drained: Cell<bool>,
     /// Seats with replies that were collected.
     held: RefCell<Vec<u32>>,
-    /// Since when, once it was looked.
-    held_since: Cell<Option<u64>>,
+    /// Since when.
+    held_since: Cell<u64>,
+    /// When it was last looked, while some were held.
+    looked_at: Cell<u64>,
+    /// How many of the next replies are not collected: a handler was slow.
+    at_once: Cell<u32>,
     idle_polls: u32,
     /// When it is looked whether messages have failed.
     next_sweep: u64,
@@ -127,7 +137,9 @@ impl Reception {
             holds: Cell::new(false),
             was_drained: Cell::new(false),
             held: RefCell::default(),
-            held_since: Cell::new(None),
+            held_since: Cell::new(0),
+            looked_at: Cell::new(0),
+            at_once: Cell::new(0),
             idle_polls: 0,
             next_sweep: 0,
             leaving: 0,
@@ -172,6 +184,7 @@ impl Reception {
         if !self.held.get_mut().is_empty() {
             self.ring_overdue();
         }
+        self.at_once.set(self.at_once.get().saturating_sub(1));
         self.round -= 1;
         let seat = self.turns.pop_front()?;
         let seated = self.seats.get_mut(seat)?;
@@ -288,7 +301,7 @@ impl Reception {
     /// for has not arrived.
     #[inline]
     pub(crate) fn collects(&self) -> bool {
-        self.holds.get() && !self.turns.is_empty()
+        self.holds.get() && self.at_once.get() == 0 && !self.turns.is_empty()
     }
 
     /// Takes in new connections, and begins to remove those that are gone.
@@ -491,26 +504,39 @@ impl Reception {
         }
     }
 
-    /// Has the doorbell of a connection ring, now or when those that are held do.
-    #[inline(always)]
+    /// Has the doorbell of a connection ring when those that are held do.
+    #[inline]
     pub(crate) fn note_held(&self, seat: u32) {
         let Some(seated) = self.seats.get(seat) else {
             return;
         };
         if !seated.is_held.replace(true) {
-            self.held.borrow_mut().push(seat);
+            let mut held = self.held.borrow_mut();
+            if held.is_empty() {
+                let now = clock::now();
+                self.held_since.set(now);
+                self.looked_at.set(now);
+            }
+            held.push(seat);
         }
     }
 
     /// Rings the doorbells that are held, if that is for too long.
     fn ring_overdue(&self) {
-        let now = clock::now();
-        match self.held_since.get() {
-            // The clock is read between two requests alone, so a batch of one costs no reading.
-            None => self.held_since.set(Some(now)),
-            Some(since) if now - since > HOLD => self.ring_held(),
-            Some(_) => {}
+        let now = self.look_at_handler();
+        if now - self.held_since.get() > HOLD {
+            self.ring_held();
         }
+    }
+
+    /// Looks at the clock, and so at how long the last handler took. Where one takes long, replies would wait for those of others, and a
+    /// doorbell is nothing beside them.
+    fn look_at_handler(&self) -> u64 {
+        let now = clock::now();
+        if now - self.looked_at.replace(now) > SLOW {
+            self.at_once.set(SLOW_FOR);
+        }
+        now
     }
 
     /// Rings the doorbells that are held.
@@ -520,13 +546,13 @@ impl Reception {
         if held.is_empty() {
             return;
         }
-        self.held_since.set(None);
         for seat in held.drain(..) {
             if let Some(seated) = self.seats.get(seat) {
                 seated.is_held.set(false);
                 seated.connection.ring();
             }
         }
+        self.look_at_handler();
     }
 
     /// True if something has arrived; without looking at the bell.
