@@ -21,11 +21,12 @@ use crate::verbs::{Channel, Cq, CqError};
 /// Completions that are polled at a time.
 const BATCH: usize = 16;
 
-/// How long a held doorbell may wait for the requests that follow.
-const HOLD: u64 = 5_000;
+/// How long a doorbell is held at least and at most for the requests that follow. Between the two it is as long as it takes to ring it four
+/// times: a write to a device's register, or with soft-RoCE a system call that carries the message itself.
+const HOLD: (u64, u64) = (5_000, 100_000);
 
-/// A handler that takes longer than this is slow.
-const SLOW: u64 = 4 * HOLD;
+/// A handler that takes longer than so many of these times is slow.
+const SLOW: u64 = 4;
 
 /// Requests after a slow handler whose replies leave at once.
 const SLOW_FOR: u32 = 64;
@@ -108,6 +109,8 @@ pub(crate) struct Reception {
     held_since: Cell<u64>,
     /// When it was last looked, while some were held.
     looked_at: Cell<u64>,
+    /// How long it takes to ring, about.
+    ring_time: Cell<u64>,
     /// How many of the next replies are not collected: a handler was slow.
     at_once: Cell<u32>,
     idle_polls: u32,
@@ -139,6 +142,7 @@ impl Reception {
             held: RefCell::default(),
             held_since: Cell::new(0),
             looked_at: Cell::new(0),
+            ring_time: Cell::new(0),
             at_once: Cell::new(0),
             idle_polls: 0,
             next_sweep: 0,
@@ -524,16 +528,33 @@ impl Reception {
     /// Rings the doorbells that are held, if that is for too long.
     fn ring_overdue(&self) {
         let now = self.look_at_handler();
-        if now - self.held_since.get() > HOLD {
+        if now - self.held_since.get() > self.hold_time() {
             self.ring_held();
         }
+    }
+
+    /// How long a doorbell is held.
+    fn hold_time(&self) -> u64 {
+        (4 * self.ring_time.get()).clamp(HOLD.0, HOLD.1)
+    }
+
+    /// True if doorbells are held.
+    #[inline]
+    pub(crate) fn has_held(&self) -> bool {
+        !self.held.borrow().is_empty()
+    }
+
+    /// Takes into account how long it took to ring for several replies.
+    pub(crate) fn note_ring(&self, took: u64) {
+        self.ring_time.set((3 * self.ring_time.get() + took) / 4);
+        self.looked_at.set(self.looked_at.get() + took);
     }
 
     /// Looks at the clock, and so at how long the last handler took. Where one takes long, replies would wait for those of others, and a
     /// doorbell is nothing beside them.
     fn look_at_handler(&self) -> u64 {
         let now = clock::now();
-        if now - self.looked_at.replace(now) > SLOW {
+        if now.saturating_sub(self.looked_at.replace(now)) > SLOW * self.hold_time() {
             self.at_once.set(SLOW_FOR);
         }
         now
@@ -546,13 +567,13 @@ impl Reception {
         if held.is_empty() {
             return;
         }
+        self.look_at_handler();
         for seat in held.drain(..) {
             if let Some(seated) = self.seats.get(seat) {
                 seated.is_held.set(false);
                 seated.connection.ring();
             }
         }
-        self.look_at_handler();
     }
 
     /// True if something has arrived; without looking at the bell.

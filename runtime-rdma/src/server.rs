@@ -312,11 +312,16 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         let connection = unsafe { ticket.connection() };
         let holds = self.reception.collects();
         let give_back = |held| self.reception.give_back(held);
+        // One that rings for others, too, tells what that takes.
+        let start = (!holds && self.reception.has_held()).then(clock::now);
         // SAFETY: as above; the typed layer has built the response, whose length it says.
         let replied =
             unsafe { connection.answer(ticket.request, overlay, status, value, !holds, give_back) };
         if holds {
             self.reception.note_held(connection.seat);
+        }
+        if let Some(start) = start {
+            self.reception.note_ring(clock::now() - start);
         }
         replied
     }

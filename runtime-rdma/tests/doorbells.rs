@@ -82,7 +82,7 @@ fn quick_handlers_share_a_doorbell() {
             });
             fewest = fewest.min(server.transport().doorbells() - before);
         }
-        // How many do depends on how quick this machine is: some leave whenever the first of them has waited for 5 us.
+        // How many do depends on how quick this machine is: some leave whenever the first of them was held for some microseconds.
         assert!(fewest < 16, "each of 16 replies has rung");
     });
 }
