@@ -11,8 +11,8 @@ use std::thread;
 use peer::probe::Blob;
 use peer::probe::probe::{Reply, Request, Service};
 use peer::{
-    Echo, LOST, bind, connect, device, device_with, drain, echo, guarded, honest_server, serve,
-    settle, take, until, until_clean,
+    Echo, LOST, bind, connect, connect_when_seated, device, device_with, drain, echo, guarded,
+    honest_server, serve, settle, take, until, until_clean,
 };
 use runtime_core::{Refusal, ServerConfig, TokenError, WaitError};
 use runtime_rdma::Client;
@@ -215,7 +215,7 @@ fn defect_7_a_reply_to_a_client_that_is_gone_harms_nothing() {
         let (address, mut server) = honest_server(&name, 2);
         let mut honest = connect(&address, 2).unwrap();
         for round in 0..20 {
-            let mut client = connect(&address, 2).unwrap();
+            let mut client = connect_when_seated(&mut server, &address, 2);
             client.echo(round, 1).unwrap();
             client.mirror(&blob(round), 2).unwrap();
             let (mut first, mut second) = (None, None);
@@ -231,7 +231,7 @@ fn defect_7_a_reply_to_a_client_that_is_gone_harms_nothing() {
             drop(client);
             settle(&mut server, 1);
             // The seat is another's by now.
-            let next = connect(&address, 2).unwrap();
+            let next = connect_when_seated(&mut server, &address, 2);
             settle(&mut server, 2);
             assert!(matches!(
                 server.reply(first.unwrap(), 0),

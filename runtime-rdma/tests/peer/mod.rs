@@ -120,6 +120,21 @@ pub fn connect(address: &str, window: usize) -> Result<Caller, AttachError> {
     Ok(Caller::over(client, &config))
 }
 
+/// A client that gets its seat as soon as the server has taken it from one that is gone: it sees that a moment before.
+pub fn connect_when_seated(server: &mut Honest, address: &str, window: usize) -> Caller {
+    let mut connected = None;
+    until("there is a seat", || {
+        serve(server);
+        match connect(address, window) {
+            Ok(client) => connected = Some(client),
+            Err(AttachError::TooManyClients { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+        connected.is_some()
+    });
+    connected.unwrap()
+}
+
 /// Serves what has arrived.
 pub fn serve(server: &mut Honest) {
     let mut served = 0;

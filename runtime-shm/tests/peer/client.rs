@@ -15,6 +15,9 @@ use super::probe::probe::Service;
 use super::wire::{Hello, Message, receive, send};
 use super::{request_identity, shape, word};
 
+/// The verdict that says so.
+const TOO_MANY_CLIENTS: u32 = 2;
+
 /// A client that has a lane and does with it what it likes.
 pub struct RawClient {
     pub socket: OwnedFd,
@@ -79,6 +82,11 @@ impl RawClient {
 
     /// Gets a lane.
     pub fn attach<T: Trust>(name: &str, window: u32) -> Self {
+        Self::try_attach::<T>(name, window).expect("a seat is free")
+    }
+
+    /// Gets a lane, if a seat is free.
+    pub fn try_attach<T: Trust>(name: &str, window: u32) -> Option<Self> {
         let shape = shape::<T>();
         let (requests, own) = if T::ISOLATED {
             let (map, fd) = own_memfd((window as usize + 1) * shape.request_area);
@@ -88,11 +96,14 @@ impl RawClient {
         };
         let hello = Self::hello::<T>(window).message();
         let (socket, answer, given) = Self::ask(name, &hello.0, &own);
+        if answer.number(12) == TOO_MANY_CLIENTS {
+            return None;
+        }
         assert_eq!(answer.number(12), 0, "welcome: {answer:?}");
         assert_eq!(given.len(), 2);
         let control = Map::of(&given[0], true).unwrap();
         let apart = requests.map(|requests| (requests, Map::of(&given[1], false).unwrap()));
-        Self {
+        Some(Self {
             socket,
             control,
             apart,
@@ -102,7 +113,7 @@ impl RawClient {
             window: window as usize,
             bell: answer.number(56),
             sent: 0,
-        }
+        })
     }
 
     /// Slots there are.
