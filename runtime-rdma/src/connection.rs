@@ -11,7 +11,7 @@ use runtime_os::{Watch, unwatch};
 use crate::buffer::{Buffer, Held};
 use crate::device::Port;
 use crate::hub::Hub;
-use crate::imm::{FromServer, Kind, Tag};
+use crate::imm::{FromServer, Tag};
 use crate::link::Link;
 use crate::pool::Pool;
 use crate::qp::Made;
@@ -298,10 +298,7 @@ impl Connection {
             }
             // Before the reply can leave, after which the client may send the next request.
             give_back(held);
-            let said = FromServer::Reply {
-                tag,
-                kind: kind(status),
-            };
+            let said = FromServer::Reply { tag, status };
             // SAFETY: the response's buffer is not written before a next request of the slot was accepted, which `state` forbids before
             // this message has left; what then goes not inline is read by the device alone. Memory lives as long as the pool, and the
             // pool longer than the queue pair.
@@ -495,8 +492,8 @@ impl Outgoing {
         // SAFETY: buffers live as long as the pool, which the connection keeps.
         let place = unsafe { &*buffer }.place;
         let (said, bytes) = if len == 1 {
-            let kind = Kind::Ok;
-            (FromServer::Reply { tag, kind }, 0)
+            let status = ReplyStatus::Ok;
+            (FromServer::Reply { tag, status }, 0)
         } else {
             // SAFETY: a response's buffer is at least a line, which is as long as the list, aligned, and of a slot whose request has been
             // answered and whose client has not been told.
@@ -514,17 +511,6 @@ impl Outgoing {
             // Release: pairs with the Acquire in `accept`.
             slot.state.store(number + 1, Ordering::Release);
         }
-    }
-}
-
-/// A reply's status, as the immediate data has it.
-const fn kind(status: ReplyStatus) -> Kind {
-    match status {
-        ReplyStatus::Ok => Kind::Ok,
-        ReplyStatus::Service => Kind::Service,
-        ReplyStatus::Aborted => Kind::Aborted,
-        ReplyStatus::Unimplemented => Kind::Unimplemented,
-        ReplyStatus::Invalid => Kind::Invalid,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::bell::Bell;
 use crate::buffer::{Buffers, Chain, Held};
 use crate::device::Port;
 use crate::given_back::{GivenBack, NOTES};
-use crate::imm::{FromClient, FromServer, Kind, Tag, next_generation};
+use crate::imm::{FromClient, FromServer, Tag, next_generation};
 use crate::link::Link;
 use crate::qp::Made;
 use crate::sender::{MAX_HELD, Place, SendQueue};
@@ -452,14 +452,12 @@ impl Endpoint {
         // SAFETY: the flag says that this is the member that was written; any bits are a number.
         let bits = u32::from_be(unsafe { completion.__bindgen_anon_1.imm_data });
         match FromServer::from_bits(bits) {
-            FromServer::Reply { tag, kind } => {
+            FromServer::Reply { tag, status } => {
                 let len = completion.byte_len;
-                let (status, value) = match kind {
-                    Kind::Ok => (ReplyStatus::Ok, len),
-                    Kind::Service => (ReplyStatus::Service, number(&held, len)),
-                    Kind::Aborted => (ReplyStatus::Aborted, number(&held, len)),
-                    Kind::Unimplemented => (ReplyStatus::Unimplemented, number(&held, len)),
-                    Kind::Invalid => (ReplyStatus::Invalid, number(&held, len)),
+                let value = if status == ReplyStatus::Ok {
+                    len
+                } else {
+                    number(&held, len)
                 };
                 let head = ReplyHead::new(status as u16, value);
                 if let Some(unused) = self.reply(tag, head, Some(held)) {

@@ -18,13 +18,15 @@
 //!
 //! | from the server | |
 //! | --- | --- |
-//! | 29..32 | what it is: [`Kind`] |
+//! | 29..32 | what it is: 0 to 4 a reply, by its [`ReplyStatus`]; 5 to 7 the others of [`FromServer`] |
 //! | 26..29 | a reply: generation of the slot |
 //! | 14..26 | a reply: slot |
 //! | 0..16 | an event: number of the method |
 //!
 //! A slot is not used again before its reply, so a generation only tells a reply from one that was sent twice, by a server that does not
 //! keep the protocol.
+
+use runtime_core::ReplyStatus;
 
 /// One more than the greatest slot number.
 pub(crate) const MAX_WINDOW: usize = 1 << 12;
@@ -104,7 +106,7 @@ impl FromClient {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FromServer {
     /// A reply; the body is the response, or, if it is none, the value as a `u32`.
-    Reply { tag: Tag, kind: Kind },
+    Reply { tag: Tag, status: ReplyStatus },
     /// Slots of oneway requests that are free again; the body is their tags, a `u16` each.
     Freed,
     /// An event; the body is its arguments.
@@ -113,30 +115,11 @@ pub(crate) enum FromServer {
     Leaves,
 }
 
-/// What a reply is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Ok,
-    Service,
-    Aborted,
-    Unimplemented,
-    Invalid,
-}
-
 impl FromServer {
     #[inline(always)]
     pub(crate) const fn to_bits(self) -> u32 {
         match self {
-            Self::Reply { tag, kind } => {
-                let kind = match kind {
-                    Kind::Ok => 0,
-                    Kind::Service => 1,
-                    Kind::Aborted => 2,
-                    Kind::Unimplemented => 3,
-                    Kind::Invalid => 4,
-                };
-                kind << 29 | (tag.to_bits() as u32) << 14
-            }
+            Self::Reply { tag, status } => (status as u32) << 29 | (tag.to_bits() as u32) << 14,
             Self::Freed => 5 << 29,
             Self::Event { method } => 6 << 29 | method as u32,
             Self::Leaves => 7 << 29,
@@ -145,12 +128,12 @@ impl FromServer {
 
     #[inline(always)]
     pub(crate) const fn from_bits(bits: u32) -> Self {
-        let kind = match bits >> 29 {
-            0 => Kind::Ok,
-            1 => Kind::Service,
-            2 => Kind::Aborted,
-            3 => Kind::Unimplemented,
-            4 => Kind::Invalid,
+        let status = match bits >> 29 {
+            0 => ReplyStatus::Ok,
+            1 => ReplyStatus::Service,
+            2 => ReplyStatus::Aborted,
+            3 => ReplyStatus::Unimplemented,
+            4 => ReplyStatus::Invalid,
             5 => return Self::Freed,
             6 => {
                 return Self::Event {
@@ -161,7 +144,7 @@ impl FromServer {
         };
         Self::Reply {
             tag: Tag::from_bits((bits >> 14) as u16),
-            kind,
+            status,
         }
     }
 }
@@ -180,14 +163,14 @@ mod tests {
                     let said = FromClient::Request { tag, method };
                     assert_eq!(FromClient::from_bits(said.to_bits()), said);
                 }
-                for kind in [
-                    Kind::Ok,
-                    Kind::Service,
-                    Kind::Aborted,
-                    Kind::Unimplemented,
-                    Kind::Invalid,
+                for status in [
+                    ReplyStatus::Ok,
+                    ReplyStatus::Service,
+                    ReplyStatus::Aborted,
+                    ReplyStatus::Unimplemented,
+                    ReplyStatus::Invalid,
                 ] {
-                    let said = FromServer::Reply { tag, kind };
+                    let said = FromServer::Reply { tag, status };
                     assert_eq!(FromServer::from_bits(said.to_bits()), said);
                 }
             }

@@ -6,6 +6,7 @@ mod ending;
 mod future;
 mod guards;
 mod loan;
+mod waiting;
 mod wakers;
 
 use alloc::sync::Arc;
@@ -30,7 +31,7 @@ use crate::service::{
     Ended, Lies, Method, MethodKind, Outcome, Service, assert_call, assert_fits, assert_request,
     request_apart,
 };
-use crate::spin::{SPIN_ALONE, Spin};
+use crate::spin::Spin;
 use crate::transport::{ClientTransport, Completion, Connect, ReplyHead};
 
 /// A client of service `S` over transport `T`. Each call carries a `U` that comes back with its reply.
@@ -550,46 +551,6 @@ impl<T: ClientTransport, U> Core<T, U> {
             tally: &self.tally,
             index,
         })
-    }
-
-    /// Waits for `ready`: spins for the budget, then sleeps until there is anything, or the reply in `slot`. False if `until` comes first.
-    fn sleep_until(
-        &mut self,
-        slot: Option<u16>,
-        until: u64,
-        ready: impl Fn(&Self) -> bool,
-    ) -> bool {
-        let start = self.transport.now();
-        let mut now = start;
-        let spin = self.spin.budget();
-        let spin_until = until.min(now.saturating_add(spin));
-        let yield_from = now.saturating_add(SPIN_ALONE);
-        let looks = if spin == 0 { 1 } else { IDLE_POLLS_PER_CHECK };
-        loop {
-            for _ in 0..looks {
-                if ready(self) {
-                    // As old as the last look at the clock, which is soon enough: short is short.
-                    self.spin.ended(now - start);
-                    return true;
-                }
-                core::hint::spin_loop();
-            }
-            now = self.transport.now();
-            if now >= until {
-                self.spin.timed_out(now - start);
-                return ready(self);
-            }
-            if self.transport.peer_gone() {
-                return true;
-            }
-            if now >= spin_until {
-                count(&self.tally.sleeps);
-                self.transport.park(slot, until);
-                now = self.transport.now();
-            } else if now >= yield_from {
-                self.transport.yield_now();
-            }
-        }
     }
 }
 
