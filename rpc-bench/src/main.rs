@@ -219,7 +219,7 @@ fn gate() -> Result<ExitCode, String> {
 /// A line of the gate.
 fn judge(name: &str, count: f64, limit: f64) -> String {
     let said = if count <= limit { "holds" } else { "OVER" };
-    format!("{name}: {count:.1} instructions a call, at most {limit:.0}: {said}")
+    format!("{name}: {count:.2} instructions a call, at most {limit:.0}: {said}")
 }
 
 fn run(options: &Options) -> Result<ExitCode, String> {
@@ -478,7 +478,7 @@ mod tests {
     fn the_gate_says_what_is_over() {
         assert_eq!(
             judge("echo", 165.0, 165.0),
-            "echo: 165.0 instructions a call, at most 165: holds"
+            "echo: 165.00 instructions a call, at most 165: holds"
         );
         assert!(judge("echo", 165.1, 165.0).ends_with(": OVER"));
     }
