@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use process_tests::{
     Client, LONG, Role, Way, connect, connect_when_seated, descriptor_limit, echoed, patient,
