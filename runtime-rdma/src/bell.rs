@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use atomic_waker::AtomicWaker;
 use runtime_os::clock;
@@ -12,16 +12,26 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 #[derive(Debug)]
 pub(crate) struct Bell {
     fd: OwnedFd,
-    rung: AtomicBool,
+    /// [`RUNG`], [`LAGS`] and [`DUE`] in one: whoever has nothing to look after sees it at a glance.
+    state: AtomicU8,
     /// The task of this side, if it has one.
     waker: AtomicWaker,
 }
+
+/// It has rung.
+const RUNG: u8 = 1;
+
+/// Some connection has messages that wait for room in the device's queue.
+pub(crate) const LAGS: u8 = 2;
+
+/// It is time to look at the clock.
+pub(crate) const DUE: u8 = 4;
 
 impl Bell {
     pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self {
             fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            rung: AtomicBool::new(false),
+            state: AtomicU8::new(0),
             waker: AtomicWaker::new(),
         })
     }
@@ -29,7 +39,7 @@ impl Bell {
     /// Makes this side look.
     pub(crate) fn ring(&self) {
         // Release: what it is rung for happens before; pairs with the Acquire in `answer`.
-        self.rung.store(true, Ordering::Release);
+        self.state.fetch_or(RUNG, Ordering::Release);
         // The counter is full only if it is readable already, which is all that is wanted.
         let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
         self.wake();
@@ -46,16 +56,39 @@ impl Bell {
         self.waker.register(waker);
     }
 
+    /// True if it has rung, or there is something else to look after.
+    #[inline(always)]
+    pub(crate) fn calls(&self) -> bool {
+        // Relaxed: whoever looks after it looks again.
+        self.state.load(Ordering::Relaxed) != 0
+    }
+
     #[inline(always)]
     pub(crate) fn has_rung(&self) -> bool {
         // Relaxed: `answer` looks again.
-        self.rung.load(Ordering::Relaxed)
+        self.state.load(Ordering::Relaxed) & RUNG != 0
     }
 
     /// True if it has rung since the last time.
     pub(crate) fn answer(&self) -> bool {
         // Acquire: pairs with the Release in `ring`. It is taken before what it was rung for is looked at, so no ring is lost.
-        self.rung.swap(false, Ordering::Acquire)
+        self.state.fetch_and(!RUNG, Ordering::Acquire) & RUNG != 0
+    }
+
+    /// Notes that there is something to look after, and wakes nobody.
+    pub(crate) fn note(&self, what: u8) {
+        // Relaxed: it says only that a look is worth while; what is looked at is behind a lock.
+        self.state.fetch_or(what, Ordering::Relaxed);
+    }
+
+    /// True if that was noted, and was not taken since.
+    pub(crate) fn is_noted(&self, what: u8) -> bool {
+        self.state.load(Ordering::Relaxed) & what != 0
+    }
+
+    /// The same, and takes it; asked before looking.
+    pub(crate) fn take(&self, what: u8) -> bool {
+        self.is_noted(what) && self.state.fetch_and(!what, Ordering::Relaxed) & what != 0
     }
 
     /// Sleeps until the bell has rung, `other` is readable, or the time has come.

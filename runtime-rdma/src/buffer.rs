@@ -3,13 +3,13 @@
 //! Who has a buffer is a matter of ownership: the device (it is posted), or whoever holds its [`Held`]. A completion turns the first into
 //! the second, a [`Chain`] that is posted the second into the first.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::sender::Place;
 use crate::verbs::bindings::{IBV_ACCESS_LOCAL_WRITE, ibv_recv_wr, ibv_sge};
 use crate::verbs::{Pd, PostError, Region, explain_registration};
+use crate::work::Place;
 
 /// A buffer and its receive request.
 pub(crate) struct Buffer {
@@ -158,12 +158,11 @@ impl std::fmt::Debug for Buffers {
     }
 }
 
-/// Buffers that are given to the device together.
+/// Buffers that are given to the device together, the last one first.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    first: *mut ibv_recv_wr,
-    last: *mut ibv_recv_wr,
-    count: u32,
+    first: Cell<*mut ibv_recv_wr>,
+    count: Cell<u32>,
 }
 
 // SAFETY: it holds buffers, and is made of pointers to them.
@@ -172,32 +171,25 @@ unsafe impl Send for Chain {}
 impl Chain {
     pub(crate) const fn new() -> Self {
         Self {
-            first: std::ptr::null_mut(),
-            last: std::ptr::null_mut(),
-            count: 0,
+            first: Cell::new(std::ptr::null_mut()),
+            count: Cell::new(0),
         }
     }
 
     #[inline(always)]
     pub(crate) fn len(&self) -> u32 {
-        self.count
+        self.count.get()
     }
 
     /// Adds a buffer.
     #[inline(always)]
-    pub(crate) fn push(&mut self, held: Held) {
+    pub(crate) fn push(&self, held: Held) {
         // SAFETY: buffers live as long as anyone may hold them.
         let request = unsafe { held.into_raw().as_ref() }.request.get();
         // SAFETY: whoever holds a buffer has its cells to himself, and that is this chain now.
-        unsafe { (*request).next = std::ptr::null_mut() };
-        if self.first.is_null() {
-            self.first = request;
-        } else {
-            // SAFETY: as above: the last one is held by this chain.
-            unsafe { (*self.last).next = request };
-        }
-        self.last = request;
-        self.count += 1;
+        unsafe { (*request).next = self.first.get() };
+        self.first.set(request);
+        self.count.set(self.count.get() + 1);
     }
 
     /// Gives them all to the device by `post`, which gets the first of the list. For the thread that polls their completions alone: see
@@ -205,29 +197,33 @@ impl Chain {
     ///
     /// # Errors
     /// The device took no more; those that it did not take are still in the chain.
-    #[inline]
+    #[cold]
     pub(crate) fn post(
-        &mut self,
+        &self,
         post: impl FnOnce(*mut ibv_recv_wr) -> Result<(), PostError<ibv_recv_wr>>,
     ) -> Result<(), i32> {
-        if self.first.is_null() {
+        let mut first = self.first.get();
+        if first.is_null() {
             return Ok(());
         }
-        match post(self.first) {
-            Ok(()) => {
-                *self = Self::new();
-                Ok(())
-            }
+        let posted = post(first);
+        let (mut count, mut result) = (0, Ok(()));
+        match posted {
+            Ok(()) => first = std::ptr::null_mut(),
             Err(error) => {
+                count = self.count.get();
                 // Those before the one that was refused have gone.
-                while self.first != error.bad && !self.first.is_null() {
+                while first != error.bad && !first.is_null() {
                     // SAFETY: it was in this chain when it was posted, and nobody else holds it yet: this is the thread that polls
                     // completions.
-                    self.first = unsafe { (*self.first).next };
-                    self.count -= 1;
+                    first = unsafe { (*first).next };
+                    count -= 1;
                 }
-                Err(error.errno)
+                result = Err(error.errno);
             }
         }
+        self.first.set(first);
+        self.count.set(count);
+        result
     }
 }

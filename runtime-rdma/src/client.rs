@@ -133,7 +133,8 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
 
     #[inline(always)]
     unsafe fn request(&mut self, slot: u16) -> NonNull<u8> {
-        self.endpoint.get_mut().request(slot)
+        // SAFETY: promise 1 of this function.
+        unsafe { self.endpoint.get_mut().request(slot) }
     }
 
     #[inline(always)]
@@ -159,7 +160,8 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
 
     #[inline(always)]
     unsafe fn release(&mut self, slot: u16) {
-        self.endpoint.get_mut().release(slot);
+        // SAFETY: promise 1 of this function.
+        unsafe { self.endpoint.get_mut().release(slot) };
     }
 
     fn poll_arrived(&mut self) -> Option<ArrivedHead> {

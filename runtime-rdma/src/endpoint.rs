@@ -11,16 +11,15 @@ use crate::bell::Bell;
 use crate::buffer::{Buffers, Chain, Held};
 use crate::device::Port;
 use crate::given_back::{GivenBack, NOTES};
-use crate::imm::{FromClient, FromServer, Tag, next_generation};
+use crate::imm::{FromClient, FromServer, Tag};
 use crate::link::Link;
+use crate::polled::{Fault, Message, Polled, Received};
 use crate::qp::Made;
-use crate::sender::{MAX_HELD, Place, SendQueue};
+use crate::sender::{MAX_HELD, SendFault, SendQueue};
 use crate::shape::{SLACK, Shape};
-use crate::verbs::bindings::{IBV_WC_RECV, IBV_WC_SUCCESS, IBV_WC_WITH_IMM, ibv_wc};
+use crate::slots::Slots;
 use crate::verbs::{Channel, Cq, Qp, Region};
-
-/// Completions that are polled at a time.
-const BATCH: usize = 16;
+use crate::work::{Place, Work};
 
 /// How long a client that goes waits until what it sent last has been received.
 const FAREWELL_PATIENCE: u64 = 1_000_000_000;
@@ -33,58 +32,33 @@ pub(crate) struct Endpoint {
     /// First: destroyed before the memory that it may write.
     qp: Qp,
     send_cq: Arc<Cq>,
-    recv_cq: Arc<Cq>,
+    polled: Polled,
+    /// How many messages had left when it was polled: what was received by then is no reply to later ones.
+    left: u64,
     channel: Arc<Channel>,
     queue: SendQueue,
-    /// Requests, by slot.
+    /// Requests, by slot, and what the device is told of them.
     requests: Region,
+    works: Box<[Work]>,
+    /// Of messages that are no requests: notes about events, in turn, and the farewell.
+    notes: Box<[Work]>,
+    next_note: usize,
     shape: Shape,
     /// Receive buffers.
     _arrivals: Buffers,
     /// Those that the device is to have again.
     spare: Chain,
-    slots: Box<[Slot]>,
-    /// Slots that are free, the one used last on top: its memory is still near.
-    free: Vec<u16>,
-    /// A bit for each slot whose reply has arrived and was not polled.
-    arrived: Box<[u64]>,
-    arrived_count: usize,
+    slots: Slots,
     /// True if `poll` has taken in all that there was, and has not said so.
     was_drained: bool,
     /// Events that have arrived.
     events: VecDeque<Event>,
     given_back: GivenBack,
     holds: bool,
-    completions: Box<[ibv_wc]>,
     /// Receive buffers.
     receives: usize,
-    /// The place of a response without a body, which has to have room for one.
-    nothing: Box<[u64]>,
     link: Arc<Link>,
     port: Port,
-    /// Replies that came twice, or for nothing.
-    strays: u64,
-}
-
-/// What is known of a slot.
-struct Slot {
-    generation: u8,
-    phase: Phase,
-    /// Number of its request among the messages.
-    number: u64,
-    /// What the reply says.
-    head: ReplyHead,
-    /// Where its body is, unless it has none.
-    buffer: Option<Held>,
-}
-
-/// Where a slot is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Free,
-    InFlight,
-    Arrived,
-    Polled,
 }
 
 /// An event that has arrived.
@@ -111,37 +85,34 @@ pub(crate) struct Parts {
 impl Endpoint {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { made, window, .. } = parts;
-        let slot = |_| Slot {
-            generation: 0,
-            phase: Phase::Free,
-            number: 0,
-            head: ReplyHead::new(0, 0),
-            buffer: None,
+        let request = |slot| Place {
+            // SAFETY: the region was made for as many requests as there are slots.
+            start: unsafe { parts.requests.start().add(slot * parts.shape.request) },
+            lkey: parts.requests.lkey(),
         };
         Self {
-            queue: SendQueue::new(made.depth, window + NOTES + 1, made.qp.max_inline()),
+            works: Work::row((0..window).map(request)),
+            notes: Work::row(std::iter::repeat_n(Place::NOWHERE, NOTES + 1)),
+            next_note: 0,
+            queue: SendQueue::new(made.depth, made.qp.max_inline()),
             qp: made.qp,
             send_cq: made.send_cq,
-            recv_cq: parts.recv_cq,
+            // SAFETY: it was made for this queue pair alone, to which buffers are posted in chains, and is polled nowhere else.
+            polled: unsafe { Polled::new(parts.recv_cq) },
+            left: 0,
             channel: parts.channel,
             requests: parts.requests,
             shape: parts.shape,
             _arrivals: parts.arrivals,
             spare: Chain::new(),
-            slots: (0..window).map(slot).collect(),
-            free: (0..window as u16).rev().collect(),
-            arrived: vec![0; window.div_ceil(64)].into_boxed_slice(),
-            arrived_count: 0,
+            slots: Slots::new(window, parts.shape.arrival()),
             was_drained: false,
             events: VecDeque::with_capacity(parts.events),
             given_back: GivenBack::new(parts.events as u64),
             holds: false,
-            completions: vec![ibv_wc::default(); BATCH].into_boxed_slice(),
             receives: Shape::client_receives(window, parts.events),
-            nothing: vec![0; parts.shape.arrival() / size_of::<u64>()].into_boxed_slice(),
             link: parts.link,
             port: parts.port,
-            strays: 0,
         }
     }
 
@@ -149,39 +120,22 @@ impl Endpoint {
         self.queue.doorbells()
     }
 
-    /// A free slot, if the send queue has room for its request, too.
+    /// A free slot.
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Option<u16> {
-        let &slot = self.free.last()?;
-        if !self.queue.has_room(1) && !self.make_room() {
-            return None;
-        }
-        if self.link.is_gone() {
-            return None;
-        }
-        // It stays on top until it is sent.
-        Some(slot)
-    }
-
-    #[cold]
-    fn make_room(&mut self) -> bool {
-        if let Err(fault) = self.queue.reap(&self.send_cq) {
-            self.link
-                .fail(|| fault.describe(self.port.device.context.library()));
-        }
-        self.queue.has_room(1)
+        let slot = self.slots.free()?;
+        (!self.link.is_gone()).then_some(slot)
     }
 
     /// The request of a slot.
+    ///
+    /// # Safety
+    /// 1. [`take`](Self::take) gave the slot.
     #[inline(always)]
-    pub(crate) fn request(&self, slot: u16) -> NonNull<u8> {
-        assert!(usize::from(slot) < self.slots.len());
+    pub(crate) unsafe fn request(&self, slot: u16) -> NonNull<u8> {
+        let at = usize::from(slot) * self.shape.request;
         // SAFETY: the region was made for as many requests as there are slots.
-        unsafe {
-            self.requests
-                .start()
-                .add(usize::from(slot) * self.shape.request)
-        }
+        unsafe { self.requests.start().add(at) }
     }
 
     /// Sends the request of a slot.
@@ -190,39 +144,39 @@ impl Endpoint {
     /// 1. The slot is taken, and its request was built.
     #[inline(always)]
     pub(crate) unsafe fn send(&mut self, slot: u16, method: u16, len: usize) {
-        let place = Place {
-            start: self.request(slot),
-            lkey: self.requests.lkey(),
-        };
-        let taken = self.free.pop();
-        debug_assert_eq!(
-            taken,
-            Some(slot),
-            "it was taken, and nothing was released since"
-        );
-        let state = &mut self.slots[usize::from(slot)];
-        state.generation = next_generation(state.generation);
-        state.phase = Phase::InFlight;
-        let tag = Tag {
-            slot,
-            generation: state.generation,
-        };
-        let said = FromClient::Request { tag, method };
-        // SAFETY: the slot's request is written again only when a reply has arrived that is taken for its own, after it has left (`reply`):
-        // what goes not inline is read by the device alone then. Memory goes after the queue pair.
-        let number = unsafe { self.queue.push(said.to_bits(), place, len as u32) };
-        self.slots[usize::from(slot)].number = number;
-        if !self.holds || self.queue.waiting() >= MAX_HELD {
-            self.ring();
+        // SAFETY: promise 1; between `take` and this the client uses no other slot.
+        let tag = unsafe { self.slots.send(slot, self.queue.next_number()) };
+        let imm = FromClient::Request { tag, method }.to_bits();
+        // SAFETY: promise 1, and there is one for each slot.
+        let work = unsafe { self.works.get_unchecked(usize::from(slot)) };
+        if self.holds {
+            // SAFETY: 1. It stays in its box, and is used again when the slot is, which is free only after a reply that came after it has
+            // left (`Slots::replied`). 2. Likewise the slot's request: what goes not inline is read by the device alone then. Memory goes
+            // after the queue pair.
+            unsafe { self.queue.push(work, imm, len as u32) };
+            if self.queue.waiting() >= MAX_HELD {
+                self.ring();
+            }
+        } else {
+            let (queue, qp, cq) = (&mut self.queue, &self.qp, &self.send_cq);
+            // SAFETY: as above.
+            if let Err(fault) = unsafe { queue.send(work, imm, len as u32, qp, cq) } {
+                self.note(fault);
+            }
         }
     }
 
     #[inline(always)]
     fn ring(&mut self) {
         if let Err(fault) = self.queue.ring(&self.qp, &self.send_cq) {
-            self.link
-                .fail(|| fault.describe(self.port.device.context.library()));
+            self.note(fault);
         }
+    }
+
+    #[cold]
+    fn note(&self, fault: SendFault) {
+        self.link
+            .fail(|| fault.describe(self.port.device.context.library()));
     }
 
     pub(crate) fn hold_doorbell(&mut self) {
@@ -237,80 +191,72 @@ impl Endpoint {
     /// The next reply, in any order.
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Option<Completion> {
-        if self.arrived_count == 0 {
+        if self.slots.has_arrived() {
+            return self.slots.next_arrived();
+        }
+        if self.polled.is_empty() {
             // Whoever polls goes on until there is nothing more, which was seen when the last ones came.
             if std::mem::take(&mut self.was_drained) {
                 return None;
             }
-            self.harvest();
-            if self.arrived_count == 0 {
+            if self.look() == 0 {
                 return None;
             }
-            self.was_drained = true;
+            self.was_drained = self.polled.is_all();
         }
-        let (at, bits) = self
-            .arrived
-            .iter()
-            .enumerate()
-            .find(|(_, bits)| **bits != 0)?;
-        self.complete((at * 64 + bits.trailing_zeros() as usize) as u16)
+        if let Some(message) = self.polled.peek()
+            && let Some(slot) = self.slots.replied(message.imm, self.left)
+        {
+            // SAFETY: it was given just now.
+            let held = unsafe { self.polled.take_seen(message) };
+            return Some(self.slots.complete(slot, message.len, held));
+        }
+        self.poll_other()
+    }
+
+    /// The same after what is no reply, or none without an error.
+    #[cold]
+    fn poll_other(&mut self) -> Option<Completion> {
+        self.harvest();
+        self.slots.next_arrived()
     }
 
     /// The reply of this slot, if it has arrived.
     pub(crate) fn poll_slot(&mut self, slot: u16) -> Option<Completion> {
-        if self.is_slot_ready(slot) {
-            self.complete(slot)
-        } else {
-            None
-        }
-    }
-
-    #[inline(always)]
-    fn complete(&mut self, slot: u16) -> Option<Completion> {
-        let nothing = NonNull::from(&*self.nothing).cast::<u8>();
-        let state = &mut self.slots[usize::from(slot)];
-        state.phase = Phase::Polled;
-        self.arrived[usize::from(slot) / 64] &= !(1 << (slot % 64));
-        self.arrived_count -= 1;
-        Some(Completion {
-            slot,
-            head: state.head,
-            place: state
-                .buffer
-                .as_ref()
-                .map_or(nothing, |held| held.place().start),
-        })
+        self.is_slot_ready(slot)
+            .then(|| self.slots.complete_arrived(slot))
     }
 
     /// True if the reply of this slot has arrived.
     #[inline(always)]
     pub(crate) fn is_slot_ready(&mut self, slot: u16) -> bool {
-        if self.slots[usize::from(slot)].phase == Phase::Arrived {
+        if self.slots.is_arrived(slot) {
             return true;
         }
         self.harvest();
-        self.slots[usize::from(slot)].phase == Phase::Arrived
+        self.slots.is_arrived(slot)
     }
 
     /// True if something has arrived.
     #[inline(always)]
     pub(crate) fn is_ready(&mut self) -> bool {
-        if self.arrived_count != 0 || !self.events.is_empty() {
+        if self.slots.has_arrived() || !self.events.is_empty() {
             return true;
         }
         self.harvest();
-        self.arrived_count != 0 || !self.events.is_empty()
+        self.slots.has_arrived() || !self.events.is_empty()
     }
 
-    /// Frees a slot whose reply was polled.
+    /// Frees a slot.
+    ///
+    /// # Safety
+    /// 1. Its reply was polled, and it was not released since.
     #[inline(always)]
-    pub(crate) fn release(&mut self, slot: u16) {
-        let state = &mut self.slots[usize::from(slot)];
-        state.phase = Phase::Free;
-        if let Some(held) = state.buffer.take() {
+    pub(crate) unsafe fn release(&mut self, slot: u16) {
+        // SAFETY: promise 1.
+        if let Some(held) = unsafe { self.slots.release(slot) } {
             self.spare(held);
         }
-        self.free.push(slot);
     }
 
     /// The oldest event.
@@ -364,17 +310,16 @@ impl Endpoint {
             taken,
             leaves: false,
         };
-        self.push_note(said);
+        let work = &self.notes[self.next_note];
+        self.next_note = (self.next_note + 1) % NOTES;
+        if !self.queue.has_left(work) {
+            // The server has sent events that it could not without having read the note, which has not left.
+            let fault = self.queue.fail(SendFault::Full);
+            return self.note(fault);
+        }
+        // SAFETY: 1. As was just seen; it stays in its box. 2. Of no bytes none is read.
+        unsafe { self.queue.push(work, said.to_bits(), 0) };
         self.ring();
-    }
-
-    fn push_note(&mut self, said: FromClient) {
-        let nowhere = Place {
-            start: NonNull::dangling(),
-            lkey: 0,
-        };
-        // SAFETY: of no bytes none is read.
-        unsafe { self.queue.push(said.to_bits(), nowhere, 0) };
     }
 
     /// Lets the device have a buffer again, soon: the slack among the buffers is for those that wait here.
@@ -386,6 +331,7 @@ impl Endpoint {
         }
     }
 
+    #[cold]
     fn post_spare(&mut self) {
         let qp = &self.qp;
         // SAFETY: a chain is a list of requests whose buffers nobody else has, and their memory goes after the queue pair.
@@ -403,64 +349,80 @@ impl Endpoint {
     /// Takes in all that has arrived.
     #[inline]
     fn harvest(&mut self) {
-        // As often as there are buffers to receive into: a server that goes on sending must not keep the client here.
-        for _ in 0..=self.receives / BATCH {
-            if self.harvest_batch() < BATCH {
+        if self.take_in() != 0 && self.polled.is_all() {
+            return;
+        }
+        // At most as many as there are buffers to receive into: a server that goes on sending must not keep the client here.
+        let mut most = self.receives;
+        loop {
+            self.look();
+            most = most.saturating_sub(self.take_in());
+            if self.polled.is_all() || most == 0 {
                 break;
             }
         }
     }
 
-    /// Takes in what fits a batch: how many completions there were.
+    /// Takes in what was polled: how much that was.
     #[inline]
-    fn harvest_batch(&mut self) -> usize {
-        let Ok(count) = self.recv_cq.poll(&mut self.completions) else {
-            self.link
-                .fail(|| "the device's completion queue failed".into());
-            return 0;
-        };
-        for at in 0..count {
-            let completion = self.completions[at];
-            // SAFETY: just polled, from the queue of the one queue pair to which only chains are posted.
-            let held = unsafe { Held::completed(completion.wr_id) };
-            if completion.status != IBV_WC_SUCCESS {
-                self.fail(completion.status);
-                self.spare.push(held);
-                continue;
-            }
-            self.arrive(&completion, held);
-        }
-        if self.queue.waiting() != 0 {
-            // Collected, or the device had no room for it: who looks for replies wants these, too.
-            self.ring();
+    fn take_in(&mut self) -> usize {
+        let mut count = 0;
+        while let Some(received) = self.polled.take() {
+            self.arrive(received);
+            count += 1;
         }
         count
     }
 
-    #[cold]
-    fn fail(&self, status: u32) {
-        let library = self.port.device.context.library();
-        self.link
-            .fail(|| format!("receiving from it failed: {}", library.status_text(status)));
+    /// Polls the completion queue, of which everything was taken before: how many there are.
+    #[inline(always)]
+    fn look(&mut self) -> usize {
+        self.left = self.queue.posted();
+        if self.queue.waiting() != 0 {
+            return self.look_and_ring();
+        }
+        match self.polled.poll() {
+            Ok(count) => count,
+            Err(_) => self.lose_queue(),
+        }
     }
 
-    #[inline(always)]
-    fn arrive(&mut self, completion: &ibv_wc, held: Held) {
-        if completion.wc_flags & IBV_WC_WITH_IMM == 0 || completion.opcode != IBV_WC_RECV {
-            return self.object(held, "sends messages without immediate data");
-        }
-        // SAFETY: the flag says that this is the member that was written; any bits are a number.
-        let bits = u32::from_be(unsafe { completion.__bindgen_anon_1.imm_data });
-        match FromServer::from_bits(bits) {
+    /// The same, and rings for what was collected, or found no room: who looks for replies wants these, too.
+    #[cold]
+    fn look_and_ring(&mut self) -> usize {
+        let polled = self.polled.poll();
+        self.ring();
+        polled.unwrap_or_else(|_| self.lose_queue())
+    }
+
+    #[cold]
+    fn lose_queue(&self) -> usize {
+        self.link
+            .fail(|| "the device's completion queue failed".into());
+        0
+    }
+
+    fn arrive(&mut self, received: Received) {
+        let Received { held, what, .. } = received;
+        let Message { imm, len, .. } = match what {
+            Ok(message) => message,
+            Err(Fault::Failed(status)) => {
+                let library = self.port.device.context.library();
+                self.link
+                    .fail(|| format!("receiving from it failed: {}", library.status_text(status)));
+                return self.spare.push(held);
+            }
+            Err(Fault::Bare) => return self.object(held, "sends messages without immediate data"),
+        };
+        match FromServer::from_bits(imm) {
             FromServer::Reply { tag, status } => {
-                let len = completion.byte_len;
                 let value = if status == ReplyStatus::Ok {
                     len
                 } else {
                     number(&held, len)
                 };
                 let head = ReplyHead::new(status as u16, value);
-                if let Some(unused) = self.reply(tag, head, Some(held)) {
+                if let Some(unused) = self.slots.arrive(tag, head, Some(held), self.left) {
                     self.spare(unused);
                 }
             }
@@ -471,19 +433,18 @@ impl Endpoint {
                 self.given_back.arrive();
                 self.events.push_back(Event {
                     method,
-                    len: completion.byte_len,
+                    len,
                     buffer: held,
                 });
             }
             FromServer::Freed => {
                 let start = held.place().start.as_ptr();
                 // SAFETY: so many bytes of the buffer were written by the device, which has given it up; it is held until after the loop.
-                let list =
-                    unsafe { std::slice::from_raw_parts(start, completion.byte_len as usize) };
+                let list = unsafe { std::slice::from_raw_parts(start, len as usize) };
                 for bits in list.chunks_exact(2) {
                     let tag = Tag::from_bits(u16::from_le_bytes([bits[0], bits[1]]));
                     let head = ReplyHead::new(ReplyStatus::Ok as u16, 0);
-                    self.reply(tag, head, None);
+                    self.slots.arrive(tag, head, None, self.left);
                 }
                 self.spare(held);
             }
@@ -492,28 +453,6 @@ impl Endpoint {
                 self.link.fail(|| "the server has left".into());
             }
         }
-    }
-
-    /// Notes the reply of a slot; gives the buffer back if there is no such call.
-    #[inline(always)]
-    fn reply(&mut self, tag: Tag, head: ReplyHead, buffer: Option<Held>) -> Option<Held> {
-        let queue = &self.queue;
-        let slot = self.slots.get_mut(usize::from(tag.slot)).filter(|slot| {
-            // A reply to what has not left is none.
-            slot.phase == Phase::InFlight
-                && slot.generation == tag.generation
-                && queue.is_posted(slot.number)
-        });
-        let Some(slot) = slot else {
-            self.strays += 1;
-            return buffer;
-        };
-        slot.phase = Phase::Arrived;
-        slot.head = head;
-        slot.buffer = buffer;
-        self.arrived[usize::from(tag.slot) / 64] |= 1 << (tag.slot % 64);
-        self.arrived_count += 1;
-        None
     }
 
     /// Ends the connection with a server that does not keep the protocol.
@@ -526,14 +465,14 @@ impl Endpoint {
 
     /// Replies that came for no call.
     pub(crate) fn strays(&self) -> u64 {
-        self.strays
+        self.slots.strays
     }
 
     /// Has the next completion make the channel readable.
     pub(crate) fn arm(&mut self) {
         // What is held back would leave both sides asleep.
         self.ring();
-        let armed = self.channel.take_events().and_then(|_| self.recv_cq.arm());
+        let armed = self.channel.take_events().and_then(|_| self.polled.arm());
         if let Err(error) = armed {
             self.link
                 .fail(|| format!("the device gives no notice of completions: {error}"));
@@ -561,11 +500,15 @@ impl Endpoint {
     pub(crate) fn leave(&mut self) {
         if !self.link.is_gone() {
             self.holds = false;
-            self.queue.signal_next();
-            self.push_note(FromClient::Note {
+            let said = FromClient::Note {
                 taken: 0,
                 leaves: true,
-            });
+            };
+            // SAFETY: it is used here alone, once, and stays in its box.
+            unsafe {
+                self.queue
+                    .push_signalled(&self.notes[NOTES], said.to_bits());
+            }
             self.ring();
             let until = clock::now() + FAREWELL_PATIENCE;
             while self.queue.fault().is_none()

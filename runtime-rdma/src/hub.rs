@@ -30,8 +30,6 @@ pub(crate) struct Hub {
     callers: AtomicUsize,
     mail: Mutex<Mail>,
     stopped: AtomicBool,
-    /// True if some connection has messages that wait for room in the device's queue.
-    lags: AtomicBool,
 }
 
 /// What the server has to look at.
@@ -76,7 +74,6 @@ impl Hub {
             callers: AtomicUsize::new(0),
             mail: Mutex::default(),
             stopped: AtomicBool::new(false),
-            lags: AtomicBool::new(false),
         }))
     }
 
@@ -180,21 +177,6 @@ impl Hub {
     /// Says that the server is gone: nobody would look at what comes in.
     pub(crate) fn close(&self) {
         self.mail().closed = true;
-    }
-
-    /// Says that messages wait for room.
-    pub(crate) fn set_lagging(&self) {
-        // Relaxed: it says only that a look is worth while; what is looked at is behind a lock.
-        self.lags.store(true, Ordering::Relaxed);
-    }
-
-    /// True if some did; asked before looking at them.
-    pub(crate) fn take_lagging(&self) -> bool {
-        self.lags.load(Ordering::Relaxed) && self.lags.swap(false, Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_lagging(&self) -> bool {
-        self.lags.load(Ordering::Relaxed)
     }
 
     /// True if no client is connected and none can connect any more, or the server was told to stop.

@@ -32,34 +32,55 @@ use runtime_core::ReplyStatus;
 pub(crate) const MAX_WINDOW: usize = 1 << 12;
 
 /// Generations before they begin anew.
-const GENERATIONS: u8 = 8;
+const GENERATIONS: u16 = 8;
 
-/// The generation after another.
-pub(crate) const fn next_generation(generation: u8) -> u8 {
-    (generation + 1) % GENERATIONS
-}
-
-/// A slot in one of its generations.
+/// A slot in one of its generations: 12 bits of the one, 3 of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tag {
-    pub(crate) slot: u16,
-    pub(crate) generation: u8,
-}
+pub(crate) struct Tag(u16);
 
 impl Tag {
+    const SLOT: u16 = MAX_WINDOW as u16 - 1;
+    const GENERATION: u16 = MAX_WINDOW as u16;
+    const ALL: u16 = GENERATIONS * Self::GENERATION - 1;
+
+    /// The first of a slot.
+    pub(crate) const fn first(slot: u16) -> Self {
+        Self(slot & Self::SLOT)
+    }
+
+    /// That of the slot's next request.
+    #[inline(always)]
+    pub(crate) const fn next(self) -> Self {
+        Self((self.0 + Self::GENERATION) & Self::ALL)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn slot(self) -> usize {
+        (self.0 & Self::SLOT) as usize
+    }
+
+    /// Which request a message is, if it is one.
+    #[inline(always)]
+    pub(crate) const fn of_request(imm: u32) -> Self {
+        Self::from_bits((imm >> 16) as u16)
+    }
+
+    /// Which request a message is the reply to, if it is a reply.
+    #[inline(always)]
+    pub(crate) const fn of_reply(imm: u32) -> Self {
+        Self::from_bits((imm >> 14) as u16)
+    }
+
     /// As a number of 15 bits.
     #[inline(always)]
     pub(crate) const fn to_bits(self) -> u16 {
-        self.slot | (self.generation as u16) << 12
+        self.0
     }
 
     /// From such a number.
     #[inline(always)]
     pub(crate) const fn from_bits(bits: u16) -> Self {
-        Self {
-            slot: bits & 0xfff,
-            generation: (bits >> 12) as u8 & (GENERATIONS - 1),
-        }
+        Self(bits & Self::ALL)
     }
 }
 
@@ -76,6 +97,18 @@ impl FromClient {
     const NOTE: u32 = 1 << 31;
     const LEAVES: u32 = 1 << 30;
 
+    /// True if a message is a request.
+    #[inline(always)]
+    pub(crate) const fn is_request(imm: u32) -> bool {
+        imm & Self::NOTE == 0
+    }
+
+    /// Of which method, if it is one.
+    #[inline(always)]
+    pub(crate) const fn method(imm: u32) -> u16 {
+        imm as u16
+    }
+
     #[inline(always)]
     pub(crate) const fn to_bits(self) -> u32 {
         match self {
@@ -88,10 +121,10 @@ impl FromClient {
 
     #[inline(always)]
     pub(crate) const fn from_bits(bits: u32) -> Self {
-        if bits & Self::NOTE == 0 {
+        if Self::is_request(bits) {
             Self::Request {
-                tag: Tag::from_bits((bits >> 16) as u16),
-                method: bits as u16,
+                tag: Tag::of_request(bits),
+                method: Self::method(bits),
             }
         } else {
             Self::Note {
@@ -143,7 +176,7 @@ impl FromServer {
             _ => return Self::Leaves,
         };
         Self::Reply {
-            tag: Tag::from_bits((bits >> 14) as u16),
+            tag: Tag::of_reply(bits),
             status,
         }
     }
@@ -157,7 +190,8 @@ mod tests {
     fn every_message_comes_back_as_it_was() {
         for slot in [0, 1, 31, 4095] {
             for generation in 0..GENERATIONS {
-                let tag = Tag { slot, generation };
+                let tag = (0..generation).fold(Tag::first(slot), |tag, _| tag.next());
+                assert_eq!(tag.slot(), usize::from(slot));
                 assert_eq!(Tag::from_bits(tag.to_bits()), tag);
                 for method in [0, 9, u16::MAX] {
                     let said = FromClient::Request { tag, method };
@@ -200,16 +234,19 @@ mod tests {
     fn whatever_a_peer_says_names_a_slot_within_bounds() {
         for bits in (0..=u32::MAX).step_by(9973) {
             if let FromClient::Request { tag, .. } = FromClient::from_bits(bits) {
-                assert!(usize::from(tag.slot) < MAX_WINDOW && tag.generation < GENERATIONS);
+                assert!(tag.slot() < MAX_WINDOW && tag.to_bits() < 1 << 15);
             }
             if let FromServer::Reply { tag, .. } = FromServer::from_bits(bits) {
-                assert!(usize::from(tag.slot) < MAX_WINDOW && tag.generation < GENERATIONS);
+                assert!(tag.slot() < MAX_WINDOW && tag.to_bits() < 1 << 15);
             }
         }
     }
 
     #[test]
     fn generations_begin_anew() {
-        assert_eq!((0..8).fold(0, |it, _| next_generation(it)), 0);
+        let tag = Tag::first(4095);
+        assert_ne!(tag.next(), tag);
+        assert_eq!((0..8).fold(tag, |it, _| it.next()), tag);
+        assert_eq!(tag.next().slot(), 4095);
     }
 }

@@ -145,7 +145,7 @@ impl Pool {
 
     /// Gives buffers back to the device, from the server's thread.
     #[inline]
-    pub(crate) fn post(&self, chain: &mut Chain) -> Result<(), i32> {
+    pub(crate) fn post(&self, chain: &Chain) -> Result<(), i32> {
         // SAFETY: a chain is a list of requests whose buffers nobody else has, and this pool keeps their memory until the queue is gone.
         chain.post(|first| unsafe { self.srq.post(first) })
     }

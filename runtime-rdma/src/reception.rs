@@ -5,31 +5,20 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use runtime_core::{Audience, EmitError};
+use runtime_core::{Audience, EmitError, ReplyError, ReplyStatus};
 use runtime_os::clock;
 
+use crate::bell::{DUE, LAGS};
 use crate::buffer::{Chain, Held};
-use crate::connection::{Connection, Request};
+use crate::doorbells::Doorbells;
 use crate::hub::Hub;
-use crate::imm::FromClient;
+use crate::imm::{FromClient, Tag};
+use crate::polled::{Fault, Polled, Received};
 use crate::pool::Pool;
 use crate::seats::{Seated, Seats};
 use crate::shape::SLACK;
-use crate::verbs::bindings::{IBV_WC_RECV, IBV_WC_SUCCESS, IBV_WC_WITH_IMM, ibv_wc};
-use crate::verbs::{Channel, Cq, CqError};
-
-/// Completions that are polled at a time.
-const BATCH: usize = 16;
-
-/// How long a doorbell is held at least and at most for the requests that follow. Between the two it is as long as it takes to ring it four
-/// times: a write to a device's register, or with soft-RoCE a system call that carries the message itself.
-const HOLD: (u64, u64) = (5_000, 100_000);
-
-/// A handler that takes longer than so many of these times is slow.
-const SLOW: u64 = 4;
-
-/// Requests after a slow handler whose replies leave at once.
-const SLOW_FOR: u32 = 64;
+use crate::ticket::RdmaTicket;
+use crate::verbs::{Channel, Cq};
 
 /// How long the queue pair of a client that is gone is kept: its device may still complete what it had begun to receive.
 const LINGER: u64 = 100_000_000;
@@ -40,54 +29,11 @@ const SWEEP: u64 = 250_000_000;
 /// How soon one comes back that has messages waiting for room in the device's queue.
 const RETRY: u64 = 1_000_000;
 
-/// Looks at the completion queue between two at the clock.
-const IDLE_POLLS_PER_CHECK: u32 = 256;
+/// Why nobody can be served any more.
+const LOST: &str = "the device's completion queue failed";
 
-/// Completions that were polled together.
-struct Batch {
-    completions: Box<[ibv_wc]>,
-    /// The first that was not taken, and the end.
-    next: usize,
-    end: usize,
-}
-
-impl Batch {
-    fn new() -> Self {
-        Self {
-            completions: vec![ibv_wc::default(); BATCH].into_boxed_slice(),
-            next: 0,
-            end: 0,
-        }
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.end - self.next
-    }
-
-    #[inline(always)]
-    fn is_empty(&self) -> bool {
-        self.next == self.end
-    }
-
-    /// Polls anew.
-    #[inline(always)]
-    fn poll(&mut self, cq: &Cq) -> Result<(), CqError> {
-        (self.next, self.end) = (0, 0);
-        self.end = cq.poll(&mut self.completions)?;
-        Ok(())
-    }
-
-    /// The next completion.
-    #[inline(always)]
-    fn take(&mut self) -> Option<ibv_wc> {
-        if self.is_empty() {
-            return None;
-        }
-        self.next += 1;
-        Some(self.completions[self.next - 1])
-    }
-}
+/// Looks for requests between two at the clock.
+const LOOKS_PER_CHECK: u32 = 256;
 
 /// The part of a server that does not depend on its service.
 pub(crate) struct Reception {
@@ -98,34 +44,25 @@ pub(crate) struct Reception {
     /// How many of them are in this round: after it the completion queue is looked at again.
     round: usize,
     /// Buffers that the device is to have again.
-    spare: RefCell<Chain>,
-    /// True while replies are collected.
-    holds: Cell<bool>,
+    spare: Chain,
+    doorbells: Doorbells,
     /// True in a batch for which all that there was has been taken in, and which has not been told so.
     was_drained: Cell<bool>,
-    /// Seats with replies that were collected.
-    held: RefCell<Vec<u32>>,
-    /// Since when.
-    held_since: Cell<u64>,
-    /// When it was last looked, while some were held.
-    looked_at: Cell<u64>,
-    /// How long it takes to ring, about.
-    ring_time: Cell<u64>,
-    /// How many of the next replies are not collected: a handler was slow.
-    at_once: Cell<u32>,
-    idle_polls: u32,
+    /// Looks for requests since the last one at the clock.
+    looks: Cell<u32>,
     /// When it is looked whether messages have failed.
     next_sweep: u64,
     /// Seats of clients that are gone.
     leaving: usize,
-    completions: RefCell<Batch>,
+    polled: RefCell<Polled>,
     pool: Arc<Pool>,
-    recv_cq: Arc<Cq>,
     pub(crate) channel: Arc<Channel>,
 }
 
 impl Reception {
-    pub(crate) fn new(
+    /// # Safety
+    /// 1. The queue gets the completions of the pool's shared receive queue alone, and only this polls it.
+    pub(crate) unsafe fn new(
         hub: Arc<Hub>,
         pool: Arc<Pool>,
         recv_cq: Arc<Cq>,
@@ -136,27 +73,45 @@ impl Reception {
             seats: Seats::default(),
             turns: VecDeque::new(),
             round: 0,
-            spare: RefCell::new(Chain::new()),
-            holds: Cell::new(false),
+            spare: Chain::new(),
+            doorbells: Doorbells::default(),
             was_drained: Cell::new(false),
-            held: RefCell::default(),
-            held_since: Cell::new(0),
-            looked_at: Cell::new(0),
-            ring_time: Cell::new(0),
-            at_once: Cell::new(0),
-            idle_polls: 0,
+            looks: Cell::new(0),
             next_sweep: 0,
             leaving: 0,
-            completions: RefCell::new(Batch::new()),
+            // SAFETY: promise 1; the pool posts no buffers but those that it is given.
+            polled: RefCell::new(unsafe { Polled::new(recv_cq) }),
             pool,
-            recv_cq,
             channel,
         }
     }
 
     /// The next request: of each client that has some, one in turn.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Option<(&Connection, Request)> {
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<RdmaTicket> {
+        let is_usual = self.turns.is_empty() && !self.was_drained.get() && !self.hub.bell.calls();
+        if is_usual {
+            match self.look() {
+                0 => {
+                    self.ring_held();
+                    self.note_looks(1);
+                    return None;
+                }
+                // Who comes alone is served without waiting in line.
+                1 => {
+                    if let Some(ticket) = self.arrive() {
+                        self.was_drained.set(self.doorbells.are_collecting());
+                        return Some(ticket);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.next_in_line()
+    }
+
+    /// The same when there are several, or something else is to be done.
+    fn next_in_line(&mut self) -> Option<RdmaTicket> {
         if self.hub.bell.has_rung() {
             self.answer_bell();
         }
@@ -166,37 +121,33 @@ impl Reception {
                 self.ring_held();
                 return None;
             }
-            self.harvest_all();
+            self.harvest();
             if self.hub.bell.has_rung() {
                 // Some of what has arrived may have been a farewell.
                 self.answer_bell();
             }
-            // Also for a server that is never idle.
-            self.idle_polls += 1;
-            if self.idle_polls >= IDLE_POLLS_PER_CHECK || self.hub.is_lagging() {
-                self.idle();
+            if self.hub.bell.is_noted(LAGS | DUE) {
+                self.look_after();
             }
             self.round = self.turns.len();
-            self.was_drained.set(self.holds.get() && self.round != 0);
+            let is_in_batch = self.doorbells.are_collecting();
+            self.was_drained.set(is_in_batch && self.round != 0);
             if self.round == 0 {
-                if !self.held.get_mut().is_empty() {
-                    self.ring_held();
-                }
+                self.ring_held();
                 return None;
             }
         }
-        if !self.held.get_mut().is_empty() {
-            self.ring_overdue();
+        if self.doorbells.is_any_held() && self.doorbells.are_overdue() {
+            self.ring_held();
         }
-        self.at_once.set(self.at_once.get().saturating_sub(1));
         self.round -= 1;
         let seat = self.turns.pop_front()?;
         let seated = self.seats.get_mut(seat)?;
-        let request = seated.waiting.pop_front()?;
+        let ticket = seated.waiting.pop_front()?;
         if !seated.waiting.is_empty() {
             self.turns.push_back(seat);
         }
-        Some((&*seated.connection, request))
+        Some(ticket)
     }
 
     /// Sends an event; see [`ServerTransport::emit`](runtime_core::ServerTransport::emit).
@@ -211,7 +162,7 @@ impl Reception {
             self.answer_bell();
         }
         // Clients may have given events back.
-        self.harvest_all();
+        self.harvest();
         let (mut delivered, mut full, mut found) = (0, 0, false);
         for seated in self.seats.iter_mut() {
             let connection = &seated.connection;
@@ -247,26 +198,29 @@ impl Reception {
     /// True if there may be something to do.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        self.hub.bell.has_rung() || self.has_arrived() || self.look() != 0
+        self.hub.bell.has_rung() || self.has_arrived() || self.has_polled()
     }
 
     /// Sleeps until there may be something to do, or the time has come.
     pub(crate) fn park(&mut self, until: u64) {
         self.ring_held();
-        self.idle();
+        self.look_after();
         let mut until = until.min(self.next_sweep);
-        if self.hub.is_lagging() {
+        if self.hub.bell.is_noted(LAGS) {
             until = until.min(clock::now() + RETRY);
         }
         for leaves_at in self.seats.iter().filter_map(|seated| seated.leaves_at) {
             until = until.min(leaves_at);
         }
-        let armed = self.channel.take_events().and_then(|_| self.recv_cq.arm());
+        let armed = self
+            .channel
+            .take_events()
+            .and_then(|_| self.polled.borrow_mut().arm());
         if armed.is_err() {
             // Without notice of completions it looks for them.
             until = until.min(clock::now() + RETRY);
         }
-        self.harvest_all();
+        self.harvest();
         if !self.has_arrived() && !self.hub.bell.has_rung() && !self.hub.is_deserted() {
             self.hub.bell.wait(self.channel.fd(), until);
         }
@@ -276,36 +230,111 @@ impl Reception {
     pub(crate) fn may_not_sleep(&self) -> bool {
         self.ring_held();
         // Without notice of completions the task is woken at once, and looks.
-        let armed = self.channel.take_events().and_then(|_| self.recv_cq.arm());
-        if self.hub.take_lagging() {
+        let armed = self
+            .channel
+            .take_events()
+            .and_then(|_| self.polled.borrow_mut().arm());
+        if self.hub.bell.take(LAGS) {
             for seated in self.seats.iter() {
                 seated.connection.tend();
             }
         }
         // With messages that wait for room the task is woken at once, too: nothing else looks after them.
-        armed.is_err() || self.hub.is_lagging() || self.is_ready()
+        armed.is_err() || self.hub.bell.is_noted(LAGS) || self.is_ready()
+    }
+
+    /// Answers a request; see [`Connection::answer`].
+    ///
+    /// # Safety
+    /// 1. The request is held, and this server was not used by `&mut` since; it is given up here.
+    /// 2. As promise 2 of [`Connection::answer`].
+    #[inline(always)]
+    pub(crate) unsafe fn answer(
+        &self,
+        ticket: RdmaTicket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError> {
+        if !self.turns.is_empty() || self.doorbells.is_any_held() {
+            // SAFETY: promises 1 and 2.
+            return unsafe { self.answer_of_several(ticket, overlay, status, value) };
+        }
+        let give_back = |held| self.give_back(held);
+        // SAFETY: promise 1.
+        let connection = unsafe { ticket.connection() };
+        // SAFETY: promises 1 and 2; it is the ticket's own connection.
+        unsafe { connection.answer(ticket, overlay, status, value, true, give_back) }
+    }
+
+    /// The same where there is another request to answer, or a reply that was collected.
+    ///
+    /// # Safety
+    /// As for [`answer`](Self::answer).
+    #[inline(never)]
+    unsafe fn answer_of_several(
+        &self,
+        ticket: RdmaTicket,
+        overlay: bool,
+        status: ReplyStatus,
+        value: u32,
+    ) -> Result<(), ReplyError> {
+        // SAFETY: promise 1.
+        let connection = unsafe { ticket.connection() };
+        let give_back = |held| self.give_back(held);
+        // The last one that is known is not collected, and takes those to the same client along: what it would wait for has not arrived.
+        let collects = self.doorbells.are_collecting()
+            && !self.turns.is_empty()
+            && self.doorbells.collects_next();
+        // One that rings for others, too, tells what that takes.
+        let start = (!collects && self.doorbells.is_any_held()).then(clock::now);
+        // SAFETY: promises 1 and 2; it is the ticket's own connection.
+        let replied =
+            unsafe { connection.answer(ticket, overlay, status, value, !collects, give_back) };
+        if collects {
+            self.hold(connection.seat);
+        }
+        if let Some(start) = start {
+            self.doorbells.note_ring(clock::now() - start);
+        }
+        replied
+    }
+
+    /// Has the doorbell of a connection ring when those that are held do.
+    fn hold(&self, seat: u32) {
+        if let Some(seated) = self.seats.get(seat)
+            && !seated.is_held.replace(true)
+        {
+            self.doorbells.hold(seat);
+        }
+    }
+
+    /// Rings the doorbells that are held.
+    #[inline(always)]
+    pub(crate) fn ring_held(&self) {
+        if self.doorbells.is_any_held() {
+            self.doorbells.release(|seat| {
+                if let Some(seated) = self.seats.get(seat) {
+                    seated.is_held.set(false);
+                    seated.connection.ring();
+                }
+            });
+        }
     }
 
     /// Collects the replies that follow.
-    #[inline]
-    pub(crate) fn hold(&self) {
-        self.holds.set(true);
+    #[inline(always)]
+    pub(crate) fn begin_batch(&self) {
+        self.doorbells.set_collecting(true);
         self.was_drained.set(false);
     }
 
     /// Collects no more, and lets go what was collected.
-    #[inline]
-    pub(crate) fn release(&self) {
-        self.holds.set(false);
+    #[inline(always)]
+    pub(crate) fn end_batch(&self) {
+        self.doorbells.set_collecting(false);
         self.was_drained.set(false);
         self.ring_held();
-    }
-
-    /// True if a reply is to be collected. The last one that is known is not, and takes those to the same client along: what it would wait
-    /// for has not arrived.
-    #[inline]
-    pub(crate) fn collects(&self) -> bool {
-        self.holds.get() && self.at_once.get() == 0 && !self.turns.is_empty()
     }
 
     /// Takes in new connections, and begins to remove those that are gone.
@@ -330,9 +359,7 @@ impl Reception {
             let seats = self.seats.len();
             // Room for one of each, so that nothing is allocated later.
             self.turns.reserve(seats - self.turns.len().min(seats));
-            let mut held = self.held.borrow_mut();
-            let missing = seats - held.len().min(seats);
-            held.reserve(missing);
+            self.doorbells.make_room(seats);
         }
     }
 
@@ -348,7 +375,7 @@ impl Reception {
         self.leaving += 1;
         // Nothing more is received; what has been is in the completion queue.
         seated.connection.end(|| "it is gone".into());
-        self.harvest_all();
+        self.harvest();
         self.hub.leave();
     }
 
@@ -369,137 +396,152 @@ impl Reception {
             .collect();
         for seat in seats {
             // What completed after the last look.
-            self.harvest_all();
+            self.harvest();
             let is_over = self.seats.get(seat).is_some_and(over);
             if is_over && let Some(gone) = self.seats.remove(seat) {
                 gone.connection.detach();
                 self.leaving -= 1;
-                self.held.borrow_mut().retain(|held| *held != seat);
+                self.doorbells.forget(seat);
                 self.hub.vacate(seat);
             }
         }
     }
 
-    /// Takes in what has arrived: how many completions there were.
-    #[inline]
-    fn harvest(&mut self) -> usize {
-        let count = self.look();
-        while let Some(completion) = self.completions.get_mut().take() {
-            // SAFETY: just polled, from a queue that gets the completions of the pool's shared receive queue alone.
-            let held = unsafe { Held::completed(completion.wr_id) };
-            self.arrive(&completion, held);
-        }
-        count
-    }
-
     /// Takes in all that has arrived, so that everyone who has something waiting gets a turn.
-    #[inline]
-    fn harvest_all(&mut self) {
-        // As often as there are buffers to receive into: clients that go on sending must not keep the server here.
-        for _ in 0..=self.pool.capacity() / BATCH {
-            if self.harvest() < BATCH {
+    fn harvest(&mut self) {
+        if self.take_in() != 0 && self.polled.get_mut().is_all() {
+            return;
+        }
+        // At most as many as there are buffers to receive into: clients that go on sending must not keep the server here.
+        let mut most = self.pool.capacity();
+        loop {
+            self.look();
+            most = most.saturating_sub(self.take_in());
+            if self.polled.get_mut().is_all() || most == 0 {
                 break;
             }
         }
     }
 
+    /// Takes in what was polled: how much that was.
+    fn take_in(&mut self) -> usize {
+        let mut count = 0;
+        while !self.polled.get_mut().is_empty() {
+            if let Some(ticket) = self.arrive().or_else(|| self.arrive_other()) {
+                self.line_up(ticket);
+            }
+            count += 1;
+        }
+        count
+    }
+
     /// Polls the completion queue, unless there are completions that were polled before: how many there are.
     #[inline(always)]
-    fn look(&self) -> usize {
-        let mut batch = self.completions.borrow_mut();
-        if batch.is_empty() && batch.poll(&self.recv_cq).is_err() {
-            self.fail_all("the device's completion queue failed");
+    fn look(&mut self) -> usize {
+        match self.polled.get_mut().poll() {
+            Ok(count) => count,
+            Err(_) => self.fail_all(LOST),
         }
-        batch.len()
     }
 
     #[cold]
-    fn fail_all(&self, why: &str) {
+    fn fail_all(&self, why: &str) -> usize {
         for seated in self.seats.iter() {
             seated.connection.link.fail(|| why.into());
         }
+        0
     }
 
+    /// Takes the next of what was polled, if it is a request that is as it should be.
     #[inline(always)]
-    fn arrive(&mut self, completion: &ibv_wc, held: Held) {
-        let mut seat = self.seats.of_qp(completion.qp_num);
-        if seat.is_none() {
+    fn arrive(&mut self) -> Option<RdmaTicket> {
+        let polled = self.polled.get_mut();
+        let message = polled.peek()?;
+        let connection = self.seats.of_qp(message.qpn)?;
+        let is_request =
+            FromClient::is_request(message.imm) && connection.accept(Tag::of_request(message.imm));
+        if !is_request {
+            return None;
+        }
+        // SAFETY: it was given just now.
+        let held = unsafe { polled.take_seen(message) };
+        Some(RdmaTicket::new(connection, held, message))
+    }
+
+    /// Takes the next of what was polled, which is something else, or the first of its client.
+    #[cold]
+    fn arrive_other(&mut self) -> Option<RdmaTicket> {
+        let Received { held, qpn, what } = self.polled.get_mut().take()?;
+        if self.seats.of_qp(qpn).is_none() {
             // It may have been connected a moment ago.
             self.seat_newcomers();
-            seat = self.seats.of_qp(completion.qp_num);
         }
+        let seat = self.seats.of_qp(qpn).map(|connection| connection.seat);
         let Some(seated) = seat.and_then(|seat| self.seats.get_mut(seat)) else {
             // Of a client that is gone.
-            return self.give_back(held);
+            self.give_back(held);
+            return None;
         };
-        if completion.status != IBV_WC_SUCCESS {
-            let connection = &seated.connection;
-            connection.fail_receive(completion.status);
-            return self.give_back(held);
-        }
-        let is_message =
-            completion.opcode == IBV_WC_RECV && completion.wc_flags & IBV_WC_WITH_IMM != 0;
-        if !is_message {
-            seated.object("sends messages without immediate data");
-            return self.give_back(held);
-        }
-        // SAFETY: the flag says that this is the member that was written; any bits are a number.
-        let bits = u32::from_be(unsafe { completion.__bindgen_anon_1.imm_data });
-        match FromClient::from_bits(bits) {
-            FromClient::Request { tag, method } => {
-                if !seated.connection.accept(tag) {
+        let connection = &seated.connection;
+        match what {
+            Err(Fault::Failed(status)) => connection.fail_receive(status),
+            Err(Fault::Bare) => seated.object("sends messages without immediate data"),
+            Ok(message) => match FromClient::from_bits(message.imm) {
+                FromClient::Request { tag, .. } => {
+                    if connection.accept(tag) {
+                        return Some(RdmaTicket::new(connection, held, message));
+                    }
                     seated.object("sends a request in a slot that is not its to use");
-                    return self.give_back(held);
                 }
-                if seated.waiting.is_empty() {
-                    self.turns.push_back(seated.connection.seat);
-                }
-                seated.waiting.push_back(Request {
-                    tag,
-                    method,
-                    len: completion.byte_len,
-                    buffer: held.into_raw(),
-                });
+                FromClient::Note { taken, leaves } => seated.read_note(taken, leaves),
+            },
+        }
+        self.give_back(held);
+        None
+    }
+
+    /// Has a request wait for its turn.
+    fn line_up(&mut self, ticket: RdmaTicket) {
+        // SAFETY: it was made just now, and its connection has its seat.
+        let seat = unsafe { ticket.connection() }.seat;
+        if let Some(seated) = self.seats.get_mut(seat) {
+            if seated.waiting.is_empty() {
+                self.turns.push_back(seat);
             }
-            FromClient::Note { taken, leaves } => {
-                let credit = seated.credit + usize::from(taken);
-                if taken == 0 && !leaves {
-                    seated.object("sends notes that say nothing");
-                } else if credit > seated.connection.events {
-                    seated.object("gives back events that it was not sent");
-                } else {
-                    seated.credit = credit;
-                }
-                if leaves {
-                    // Messages come in order: nothing of it is still being received.
-                    seated.connection.link.set_completed();
-                    seated.connection.link.fail(|| "it has left".into());
-                }
-                self.give_back(held);
-            }
+            seated.waiting.push_back(ticket);
         }
     }
 
     /// Lets the device have a buffer again, soon: the slack among the buffers is for those that wait here.
     #[inline(always)]
     pub(crate) fn give_back(&self, held: Held) {
-        let mut spare = self.spare.borrow_mut();
-        spare.push(held);
-        if spare.len() as usize >= SLACK / 2 {
+        self.spare.push(held);
+        if self.spare.len() as usize >= SLACK / 2 {
             // The queue has room for every buffer there is. Those that are refused all the same stay here, and are tried again.
-            let _ = self.pool.post(&mut spare);
+            let _ = self.pool.post(&self.spare);
+            // Also for a server that is never idle.
+            self.note_looks(SLACK as u32 / 2);
+        }
+    }
+
+    /// Counts looks for requests, and has it looked at the clock after some.
+    fn note_looks(&self, more: u32) {
+        let looks = self.looks.get() + more;
+        self.looks.set(looks % LOOKS_PER_CHECK);
+        if looks >= LOOKS_PER_CHECK {
+            self.hub.bell.note(DUE);
         }
     }
 
     /// What is to be done from time to time.
     #[cold]
-    fn idle(&mut self) {
-        self.idle_polls = 0;
+    fn look_after(&mut self) {
+        self.hub.bell.take(DUE);
         let now = clock::now();
         if self.leaving != 0 {
             self.remove_gone(now);
         }
-        if self.hub.take_lagging() || now >= self.next_sweep {
+        if self.hub.bell.take(LAGS) || now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
             self.pool.refill();
             for seated in self.seats.iter() {
@@ -508,72 +550,11 @@ impl Reception {
         }
     }
 
-    /// Has the doorbell of a connection ring when those that are held do.
-    #[inline]
-    pub(crate) fn note_held(&self, seat: u32) {
-        let Some(seated) = self.seats.get(seat) else {
-            return;
-        };
-        if !seated.is_held.replace(true) {
-            let mut held = self.held.borrow_mut();
-            if held.is_empty() {
-                let now = clock::now();
-                self.held_since.set(now);
-                self.looked_at.set(now);
-            }
-            held.push(seat);
-        }
-    }
-
-    /// Rings the doorbells that are held, if that is for too long.
-    fn ring_overdue(&self) {
-        let now = self.look_at_handler();
-        if now - self.held_since.get() > self.hold_time() {
-            self.ring_held();
-        }
-    }
-
-    /// How long a doorbell is held.
-    fn hold_time(&self) -> u64 {
-        (4 * self.ring_time.get()).clamp(HOLD.0, HOLD.1)
-    }
-
-    /// True if doorbells are held.
-    #[inline]
-    pub(crate) fn has_held(&self) -> bool {
-        !self.held.borrow().is_empty()
-    }
-
-    /// Takes into account how long it took to ring for several replies.
-    pub(crate) fn note_ring(&self, took: u64) {
-        self.ring_time.set((3 * self.ring_time.get() + took) / 4);
-        self.looked_at.set(self.looked_at.get() + took);
-    }
-
-    /// Looks at the clock, and so at how long the last handler took. Where one takes long, replies would wait for those of others, and a
-    /// doorbell is nothing beside them.
-    fn look_at_handler(&self) -> u64 {
-        let now = clock::now();
-        if now.saturating_sub(self.looked_at.replace(now)) > SLOW * self.hold_time() {
-            self.at_once.set(SLOW_FOR);
-        }
-        now
-    }
-
-    /// Rings the doorbells that are held.
-    #[inline]
-    pub(crate) fn ring_held(&self) {
-        let mut held = self.held.borrow_mut();
-        if held.is_empty() {
-            return;
-        }
-        self.look_at_handler();
-        for seat in held.drain(..) {
-            if let Some(seated) = self.seats.get(seat) {
-                seated.is_held.set(false);
-                seated.connection.ring();
-            }
-        }
+    /// True if there are completions.
+    #[inline(always)]
+    fn has_polled(&self) -> bool {
+        let polled = self.polled.borrow_mut().poll();
+        polled.unwrap_or_else(|_| self.fail_all(LOST)) != 0
     }
 
     /// True if something has arrived; without looking at the bell.
@@ -583,6 +564,23 @@ impl Reception {
 }
 
 impl Seated {
+    /// Takes a note of the client into account.
+    fn read_note(&mut self, taken: u16, leaves: bool) {
+        let credit = self.credit + usize::from(taken);
+        if taken == 0 && !leaves {
+            self.object("sends notes that say nothing");
+        } else if credit > self.connection.events {
+            self.object("gives back events that it was not sent");
+        } else {
+            self.credit = credit;
+        }
+        if leaves {
+            // Messages come in order: nothing of it is still being received.
+            self.connection.link.set_completed();
+            self.connection.link.fail(|| "it has left".into());
+        }
+    }
+
     /// Ends the connection with a client that does not keep the protocol.
     #[cold]
     fn object(&self, what: &str) {

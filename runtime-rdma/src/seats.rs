@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::connection::{Connection, Request};
+use crate::connection::Connection;
+use crate::ticket::RdmaTicket;
 
 /// A client that the server has taken in.
 pub(crate) struct Seated {
     pub(crate) connection: Arc<Connection>,
     /// Requests that have arrived and were not received: at most a window.
-    pub(crate) waiting: VecDeque<Request>,
+    pub(crate) waiting: VecDeque<RdmaTicket>,
     /// Events that may be sent to it.
     pub(crate) credit: usize,
     /// When it is removed, once it is gone and nothing waits.
@@ -23,8 +24,8 @@ pub(crate) struct Seated {
 #[derive(Default)]
 pub(crate) struct Seats {
     seats: Vec<Option<Seated>>,
-    /// Open addressing: places are tried from the number's own on, and half of them are free. The second is the seat.
-    by_qp: Vec<Option<(u32, u32)>>,
+    /// Connections by the numbers of their queue pairs. Open addressing: places are tried from the number's own on, and half of them are free.
+    by_qp: Vec<Option<(u32, Arc<Connection>)>>,
     count: usize,
 }
 
@@ -51,17 +52,17 @@ impl Seats {
         self.seats.len()
     }
 
-    /// The seat of a queue pair.
+    /// The connection that has this queue pair.
     #[inline(always)]
-    pub(crate) fn of_qp(&self, qpn: u32) -> Option<u32> {
+    pub(crate) fn of_qp(&self, qpn: u32) -> Option<&Connection> {
         let mask = self.by_qp.len().checked_sub(1)?;
         let mut at = qpn as usize & mask;
         loop {
-            match self.by_qp[at] {
-                Some((found, seat)) if found == qpn => return Some(seat),
-                Some(_) => at = (at + 1) & mask,
-                None => return None,
+            let (found, connection) = self.by_qp[at].as_ref()?;
+            if *found == qpn {
+                return Some(connection);
             }
+            at = (at + 1) & mask;
         }
     }
 
@@ -97,16 +98,13 @@ impl Seats {
         let places = (2 * self.count).next_power_of_two().max(4);
         self.by_qp.clear();
         self.by_qp.resize(places, None);
-        for (seat, seated) in self.seats.iter().enumerate() {
-            let Some(seated) = seated else {
-                continue;
-            };
+        for seated in self.seats.iter().flatten() {
             let qpn = seated.connection.qpn();
             let mut at = qpn as usize & (places - 1);
             while self.by_qp[at].is_some() {
                 at = (at + 1) & (places - 1);
             }
-            self.by_qp[at] = Some((qpn, seat as u32));
+            self.by_qp[at] = Some((qpn, Arc::clone(&seated.connection)));
         }
     }
 }

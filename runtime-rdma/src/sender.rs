@@ -4,21 +4,13 @@
 //! frees them earlier). One message in `signal_every` is signalled, so a completion is read for many of them, and the queue never fills up
 //! with messages of which none is.
 
-use std::ptr::NonNull;
+use std::ptr::null_mut;
 
 use crate::verbs::bindings::{
-    IBV_SEND_INLINE, IBV_SEND_SIGNALED, IBV_WC_SUCCESS, IBV_WR_SEND_WITH_IMM, ibv_send_wr, ibv_sge,
-    ibv_wc,
+    IBV_SEND_INLINE, IBV_SEND_SIGNALED, IBV_WC_SUCCESS, ibv_send_wr, ibv_wc,
 };
 use crate::verbs::{Cq, Library, Qp};
-
-/// Registered memory that a message is sent from, or received into.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) start: NonNull<u8>,
-    /// The local key of its registration.
-    pub(crate) lkey: u32,
-}
+use crate::work::Work;
 
 /// Why nothing can be sent any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +21,7 @@ pub(crate) enum SendFault {
     Post(i32),
     /// The completion queue failed.
     Queue,
-    /// More messages wait than there can be for a peer that keeps the protocol.
+    /// A message is to be sent again that has not left: for a peer that keeps the protocol there is none.
     Full,
 }
 
@@ -53,28 +45,30 @@ impl SendFault {
 /// Messages that are collected at most between two doorbells: then they leave.
 pub(crate) const MAX_HELD: u64 = 16;
 
-/// Messages of which one is signalled, at most.
+/// Messages of which one is signalled, at most: a power of two.
 const SIGNAL_EVERY: u32 = 32;
 
 /// Completions that are polled at a time.
 const BATCH: usize = 16;
 
-/// What is sent through one queue pair.
+/// What is sent through one queue pair: a list of work requests, each of which is kept by whoever it is about.
 pub(crate) struct SendQueue {
-    /// Messages by number, as often as there are places.
-    requests: Box<[ibv_send_wr]>,
-    /// Their payloads.
-    payloads: Box<[ibv_sge]>,
+    /// The first and the last of those that wait; the first is null if none does.
+    first: *mut ibv_send_wr,
+    last: *mut ibv_send_wr,
     /// Number of the next message.
     queued: u64,
     /// Number of the first that has not been given to the device.
     posted: u64,
     /// Number of the first that may not have been completed.
     completed: u64,
+    /// From this number of the next message on, it is looked what has been completed before the doorbell rings: when half of the device's
+    /// queue is in use, and always once there is a fault.
+    reap_from: u64,
     /// Entries of the device's send queue.
     depth: u64,
-    signal_every: u32,
-    since_signal: u32,
+    /// One less than the messages of which the last is signalled: a power of two.
+    signal_mask: u64,
     /// Bytes that are sent inline at most.
     max_inline: u32,
     doorbells: u64,
@@ -82,28 +76,22 @@ pub(crate) struct SendQueue {
     fault: Option<SendFault>,
 }
 
-// SAFETY: the pointers are to its own boxes and to registered memory, which whoever pushes keeps; nothing of it belongs to a thread.
+// SAFETY: the pointers are to work requests that whoever pushes keeps; nothing of it belongs to a thread.
 unsafe impl Send for SendQueue {}
 
 impl SendQueue {
-    /// For a queue pair of `depth` entries, of at most `most` messages that wait to be given to it.
-    pub(crate) fn new(depth: u32, most: usize, max_inline: u32) -> Self {
-        let places = most.next_power_of_two().max(2);
-        let mut payloads = vec![ibv_sge::default(); places].into_boxed_slice();
-        let mut requests = vec![ibv_send_wr::default(); places].into_boxed_slice();
-        for (request, payload) in requests.iter_mut().zip(payloads.iter_mut()) {
-            request.sg_list = payload;
-            request.opcode = IBV_WR_SEND_WITH_IMM;
-        }
+    /// For a queue pair of `depth` entries.
+    pub(crate) fn new(depth: u32, max_inline: u32) -> Self {
+        let signal_every = SIGNAL_EVERY.min(depth / 4).max(1);
         Self {
-            requests,
-            payloads,
+            first: null_mut(),
+            last: null_mut(),
             queued: 0,
             posted: 0,
             completed: 0,
+            reap_from: u64::from(depth) / 2 + 1,
             depth: u64::from(depth),
-            signal_every: SIGNAL_EVERY.min(depth / 4).max(1),
-            since_signal: 0,
+            signal_mask: (1 << signal_every.ilog2()) - 1,
             max_inline,
             doorbells: 0,
             completions: vec![ibv_wc::default(); BATCH].into_boxed_slice(),
@@ -114,44 +102,85 @@ impl SendQueue {
     /// Adds a message, which leaves with the next [`ring`](Self::ring). Returns its number.
     ///
     /// # Safety
-    /// 1. `place` has `len` bytes, which are neither written nor freed until the message has been given to the device if it goes
-    ///    inline, else until it is [`done`](Self::is_done) or the other side's answer shows that it was received.
+    /// 1. The work request is no part of the list: the message that it was used for last [has left](Self::has_left). It stays where it is
+    ///    until this one has.
+    /// 2. Its place has `len` bytes, which are neither written nor freed until the message has been given to the device if it goes
+    ///    inline, else until it is [done](Self::is_done) or the other side's answer shows that it was received.
     #[inline(always)]
-    pub(crate) unsafe fn push(&mut self, imm: u32, place: Place, len: u32) -> u64 {
+    pub(crate) unsafe fn push(&mut self, work: &Work, imm: u32, len: u32) -> u64 {
         let number = self.queued;
-        let at = number as usize & (self.requests.len() - 1);
-        if number - self.posted >= self.requests.len() as u64 {
-            // Whoever made it counted what may wait for a peer that keeps the protocol.
-            self.fail(SendFault::Full);
-            return number;
-        }
-        let request = &mut self.requests[at];
-        let mut flags = 0;
-        if len <= self.max_inline {
-            flags |= IBV_SEND_INLINE;
-        }
-        self.since_signal += 1;
-        if self.since_signal >= self.signal_every {
-            self.since_signal = 0;
-            flags |= IBV_SEND_SIGNALED;
-        }
-        request.wr_id = number;
-        request.send_flags = flags;
-        request.num_sge = i32::from(len != 0);
-        // In network order, as the header says of it.
-        request.__bindgen_anon_1.imm_data = imm.to_be();
-        self.payloads[at] = ibv_sge {
-            addr: place.start.as_ptr() as u64,
-            length: len,
-            lkey: place.lkey,
-        };
-        self.queued = number + 1;
+        let request = self.fill(work, imm, len);
+        self.link(request);
         number
     }
 
-    /// Has the next message signalled, whichever it is.
-    pub(crate) fn signal_next(&mut self) {
-        self.since_signal = self.signal_every;
+    /// Adds a message, and [rings](Self::ring).
+    ///
+    /// # Errors
+    /// As for [`ring`](Self::ring).
+    ///
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[inline(always)]
+    pub(crate) unsafe fn send(
+        &mut self,
+        work: &Work,
+        imm: u32,
+        len: u32,
+        qp: &Qp,
+        cq: &Cq,
+    ) -> Result<(), SendFault> {
+        let request = self.fill(work, imm, len);
+        if self.first.is_null() && self.queued < self.reap_from {
+            // SAFETY: it is a list of its own, and the promises of this function.
+            return unsafe { self.post(request, qp) };
+        }
+        self.link(request);
+        self.ring(qp, cq)
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, work: &Work, imm: u32, len: u32) -> *mut ibv_send_wr {
+        let number = self.queued;
+        self.queued = number + 1;
+        let mut flags = IBV_SEND_INLINE;
+        // Two branches are fewer instructions than two choices, and one of them is taken always or never.
+        if len > self.max_inline {
+            flags = not_inline();
+        }
+        if (number + 1) & self.signal_mask == 0 {
+            flags |= signalled();
+        }
+        work.fill(number, flags, imm, len)
+    }
+
+    /// Adds a filled request to the list.
+    #[inline(always)]
+    fn link(&mut self, request: *mut ibv_send_wr) {
+        if self.first.is_null() {
+            self.first = request;
+        } else {
+            // SAFETY: whoever added it promised that it stays until it has left.
+            unsafe { (*self.last).next = request };
+        }
+        self.last = request;
+    }
+
+    /// Adds a message without a body of which it will be known when it is done.
+    ///
+    /// # Safety
+    /// 1. As promise 1 of [`push`](Self::push).
+    #[cold]
+    pub(crate) unsafe fn push_signalled(&mut self, work: &Work, imm: u32) {
+        // SAFETY: promise 1; and of no bytes none is read.
+        unsafe { self.push(work, imm, 0) };
+        work.signal();
+    }
+
+    /// The number of the next message.
+    #[inline(always)]
+    pub(crate) fn next_number(&self) -> u64 {
+        self.queued
     }
 
     /// How many messages wait for the doorbell, or for room in the device's queue.
@@ -166,28 +195,22 @@ impl SendQueue {
         self.posted - self.completed
     }
 
-    /// True if a message was given to the device: one that goes inline is not read any more.
-    #[inline(always)]
-    pub(crate) fn is_posted(&self, number: u64) -> bool {
-        number < self.posted
-    }
-
-    /// How many messages were given to the device, all in all.
+    /// How many messages were given to the device, all in all: those that go inline are not read any more.
     #[inline(always)]
     pub(crate) fn posted(&self) -> u64 {
         self.posted
     }
 
-    /// True if a message is known to have been received by the other side's device.
+    /// True if the last message of a work request has been given to the device.
     #[inline(always)]
-    pub(crate) fn is_done(&self, number: u64) -> bool {
-        number < self.completed
+    pub(crate) fn has_left(&self, work: &Work) -> bool {
+        work.is_among(self.posted)
     }
 
-    /// True if the device's queue has room for `more` beyond what waits.
+    /// True if it is known to have been received by the other side's device.
     #[inline(always)]
-    pub(crate) fn has_room(&self, more: u64) -> bool {
-        self.queued - self.completed + more <= self.depth
+    pub(crate) fn is_done(&self, work: &Work) -> bool {
+        work.is_among(self.completed)
     }
 
     /// How often the doorbell has rung.
@@ -204,36 +227,64 @@ impl SendQueue {
     ///
     /// # Errors
     /// Nothing can be sent any more; all that waits and what comes is dropped.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ring(&mut self, qp: &Qp, cq: &Cq) -> Result<(), SendFault> {
-        let waiting = self.waiting();
-        if waiting == 0 {
+        if self.first.is_null() {
             return Ok(());
         }
+        if self.queued >= self.reap_from {
+            return self.ring_tightly(qp, cq);
+        }
+        let first = std::mem::replace(&mut self.first, null_mut());
+        // SAFETY: the list is linked, and ends with the last one; all of them are filled, and `push` had the rest promised.
+        unsafe { self.post(first, qp) }
+    }
+
+    /// The same when there may not be room for everything, or nothing can be sent.
+    #[cold]
+    fn ring_tightly(&mut self, qp: &Qp, cq: &Cq) -> Result<(), SendFault> {
         if let Some(fault) = self.fault {
-            self.posted = self.queued;
-            return Err(fault);
+            return Err(self.fail(fault));
         }
-        if self.outstanding() + waiting > self.depth / 2 {
-            self.reap(cq)?;
-        }
-        let count = waiting.min(self.depth - self.outstanding());
-        if count == 0 {
+        self.reap(cq)?;
+        let room = self.depth - self.outstanding();
+        if room == 0 {
             return Ok(());
         }
-        let mask = self.requests.len() - 1;
-        let end = self.posted + count - 1;
-        for number in self.posted..end {
-            let next: *mut ibv_send_wr = &mut self.requests[(number + 1) as usize & mask];
-            self.requests[number as usize & mask].next = next;
+        let (first, last, queued) = (self.first, self.last, self.queued);
+        self.first = null_mut();
+        let mut rest = null_mut();
+        if self.waiting() > room {
+            let mut end = first;
+            for _ in 1..room {
+                // SAFETY: more than `room` messages wait, each linked to the next, and they stay until they have left.
+                end = unsafe { (*end).next };
+            }
+            // SAFETY: as above.
+            rest = unsafe { std::mem::replace(&mut (*end).next, null_mut()) };
+            self.queued = self.posted + room;
         }
-        self.requests[end as usize & mask].next = std::ptr::null_mut();
-        let first: *mut ibv_send_wr = &mut self.requests[self.posted as usize & mask];
+        // SAFETY: as in `ring`, and the list ends where it was cut.
+        unsafe { self.post(first, qp) }?;
+        if !rest.is_null() {
+            // What finds no room is the next list.
+            (self.first, self.last, self.queued) = (rest, last, queued);
+        }
+        Ok(())
+    }
+
+    /// Gives the messages up to the last one to the device.
+    ///
+    /// # Safety
+    /// 1. `first` is the first of a list of just these, which ends with a null.
+    /// 2. As for [`push`](Self::push), of each of them.
+    #[inline(always)]
+    unsafe fn post(&mut self, first: *mut ibv_send_wr, qp: &Qp) -> Result<(), SendFault> {
         self.doorbells += 1;
-        // SAFETY: the list is of `count` requests, each complete, of which the last ends it; `push` had the payloads promised.
+        // SAFETY: promises 1 and 2.
         match unsafe { qp.post_send(first) } {
             Ok(()) => {
-                self.posted += count;
+                self.posted = self.queued;
                 Ok(())
             }
             // Some may have left; which ones does not matter, since nothing more will.
@@ -260,17 +311,36 @@ impl SendQueue {
                 self.completed = self.completed.max(completion.wr_id + 1);
             }
             if count < self.completions.len() {
-                return self.fault.map_or(Ok(()), Err);
+                break;
+            }
+        }
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => {
+                self.reap_from = self.completed + self.depth / 2 + 1;
+                Ok(())
             }
         }
     }
 
-    /// The first fault is the one that counts: those after it are its consequences.
+    /// Sends nothing any more. The first fault is the one that counts: those after it are its consequences.
     #[cold]
-    fn fail(&mut self, fault: SendFault) -> SendFault {
+    pub(crate) fn fail(&mut self, fault: SendFault) -> SendFault {
+        self.first = null_mut();
         self.posted = self.queued;
+        self.reap_from = 0;
         *self.fault.get_or_insert(fault)
     }
+}
+
+#[cold]
+fn not_inline() -> u32 {
+    0
+}
+
+#[cold]
+fn signalled() -> u32 {
+    IBV_SEND_SIGNALED
 }
 
 impl std::fmt::Debug for SendQueue {

@@ -9,19 +9,20 @@ use std::time::Duration;
 
 use runtime_core::{
     AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
-    ServerTransport, Service, Ticket,
+    ServerTransport, Service,
 };
 use runtime_os::{LazyPollable, Pollable, Watch, Watched, clock, unwatch};
 
 use crate::accept::{Acceptor, Door};
 use crate::address::{Address, Options};
-use crate::connection::{Connection, Request};
+use crate::connection::Connection;
 use crate::device::{Port, system};
 use crate::hub::{Connector, Hub, Stopper};
 use crate::pool::Pool;
 use crate::qp::completions;
 use crate::reception::Reception;
 use crate::shape::{SLACK, Shape, is_window};
+use crate::ticket::RdmaTicket;
 use crate::verbs::{Channel, Cq, Srq};
 
 /// How long a server that goes waits until what it sent last has been received.
@@ -136,6 +137,8 @@ impl<S: Service> Server<S> {
             abi_text: S::ABI_TEXT,
             port,
         });
+        // SAFETY: the queue was made for this server, whose queue pairs receive into the pool's shared queue.
+        let reception = unsafe { Reception::new(hub, pool, recv_cq, channel) };
         let acceptor = Acceptor::new(&door, listener);
         let watch = acceptor
             .open()
@@ -143,7 +146,7 @@ impl<S: Service> Server<S> {
         Ok(Self {
             _watch: watch,
             acceptor,
-            reception: Reception::new(hub, pool, recv_cq, channel),
+            reception,
             channel_watch: RefCell::default(),
             address,
             local,
@@ -224,39 +227,6 @@ impl Watched for Completions {
     fn stop(&self) {}
 }
 
-/// A request that a server holds.
-#[derive(Clone, Copy, Debug)]
-pub struct RdmaTicket {
-    /// The connection lives as long as it has a seat, or a token.
-    connection: NonNull<Connection>,
-    request: Request,
-}
-
-// SAFETY: a connection is `Sync`, and a request `Send`.
-unsafe impl Send for RdmaTicket {}
-
-impl Ticket for RdmaTicket {
-    #[inline(always)]
-    fn method(&self) -> u16 {
-        self.request.method
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.request.len as usize
-    }
-}
-
-impl RdmaTicket {
-    /// # Safety
-    /// 1. Its server was not used by `&mut` since the ticket was made, or its connection is kept.
-    #[inline(always)]
-    unsafe fn connection(&self) -> &Connection {
-        // SAFETY: promise 1: the seat, or whoever keeps the connection, has it.
-        unsafe { self.connection.as_ref() }
-    }
-}
-
 // SAFETY: 1. and 2. The request lies in a receive buffer that the device has filled and given up, and the response is built there or in a
 // buffer of the slot, which is sent from only until the slot's next request: both belong to the ticket, of which there is one, since
 // `Connection::accept` takes no second request of a slot. Each has room for the largest message of its kind. 3. Buffers live as long as
@@ -281,23 +251,23 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
 
     #[inline(always)]
     fn poll(&mut self) -> Option<RdmaTicket> {
-        let (connection, request) = self.reception.next()?;
-        Some(RdmaTicket {
-            connection: NonNull::from(connection),
-            request,
-        })
+        self.reception.next()
     }
 
     #[inline(always)]
     unsafe fn request(&self, ticket: &RdmaTicket) -> NonNull<u8> {
         // SAFETY: promise 1 of this function.
-        unsafe { ticket.connection() }.response(&ticket.request, true)
+        let connection = unsafe { ticket.connection() };
+        // SAFETY: it is the ticket's own.
+        unsafe { connection.response(ticket, true) }
     }
 
     #[inline(always)]
     unsafe fn response(&self, ticket: &RdmaTicket, overlay: bool) -> NonNull<u8> {
         // SAFETY: promise 1 of this function.
-        unsafe { ticket.connection() }.response(&ticket.request, overlay)
+        let connection = unsafe { ticket.connection() };
+        // SAFETY: it is the ticket's own.
+        unsafe { connection.response(ticket, overlay) }
     }
 
     #[inline(always)]
@@ -308,22 +278,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         status: ReplyStatus,
         value: u32,
     ) -> Result<(), ReplyError> {
-        // SAFETY: promise 1 of this function.
-        let connection = unsafe { ticket.connection() };
-        let holds = self.reception.collects();
-        let give_back = |held| self.reception.give_back(held);
-        // One that rings for others, too, tells what that takes.
-        let start = (!holds && self.reception.has_held()).then(clock::now);
-        // SAFETY: as above; the typed layer has built the response, whose length it says.
-        let replied =
-            unsafe { connection.answer(ticket.request, overlay, status, value, !holds, give_back) };
-        if holds {
-            self.reception.note_held(connection.seat);
-        }
-        if let Some(start) = start {
-            self.reception.note_ring(clock::now() - start);
-        }
-        replied
+        // SAFETY: promise 1 of this function; the typed layer has built the response, whose length it says.
+        unsafe { self.reception.answer(ticket, overlay, status, value) }
     }
 
     unsafe fn refuse(&self, ticket: RdmaTicket, status: ReplyStatus) -> Result<(), ReplyError> {
@@ -343,7 +299,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     }
 
     unsafe fn kept_request(keep: &Arc<Connection>, ticket: &RdmaTicket) -> NonNull<u8> {
-        keep.response(&ticket.request, true)
+        // SAFETY: promise 1 of this function: it is the ticket's own connection.
+        unsafe { keep.response(ticket, true) }
     }
 
     unsafe fn kept_response(
@@ -351,7 +308,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         ticket: &RdmaTicket,
         overlay: bool,
     ) -> NonNull<u8> {
-        keep.response(&ticket.request, overlay)
+        // SAFETY: promise 1 of this function: it is the ticket's own connection.
+        unsafe { keep.response(ticket, overlay) }
     }
 
     unsafe fn kept_reply(
@@ -364,7 +322,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         let give_back = |held| keep.give_back(held);
         // SAFETY: promise 1 of this function: it is the ticket's own connection, and the ticket is given up. The typed layer has built the
         // response, whose length it says.
-        unsafe { keep.answer(ticket.request, overlay, status, value, true, give_back) }
+        unsafe { keep.answer(ticket, overlay, status, value, true, give_back) }
     }
 
     unsafe fn client(&self, ticket: &RdmaTicket) -> ClientId {
@@ -416,12 +374,14 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         }
     }
 
+    #[inline(always)]
     fn hold_doorbell(&self) {
-        self.reception.hold();
+        self.reception.begin_batch();
     }
 
+    #[inline(always)]
     fn ring_doorbell(&self) {
-        self.reception.release();
+        self.reception.end_batch();
     }
 }
 

@@ -1,0 +1,116 @@
+//! Doorbells that are held, so that one ring lets several replies go.
+
+use std::cell::{Cell, RefCell};
+
+use runtime_os::clock;
+
+/// How long a doorbell is held at least and at most for the requests that follow. Between the two it is as long as it takes to ring it four
+/// times: a write to a device's register, or with soft-RoCE a system call that carries the message itself.
+const HOLD: (u64, u64) = (5_000, 100_000);
+
+/// A handler that takes longer than so many of these times is slow.
+const SLOW: u64 = 4;
+
+/// Replies after a slow handler that leave at once.
+const SLOW_FOR: u32 = 64;
+
+/// The doorbells of a server that are held, by the seats of their connections.
+#[derive(Debug, Default)]
+pub(crate) struct Doorbells {
+    /// True while replies are collected.
+    holds: Cell<bool>,
+    seats: RefCell<Vec<u32>>,
+    /// Since when some are; 0 if none is.
+    since: Cell<u64>,
+    /// When it was last looked, while some were held.
+    looked_at: Cell<u64>,
+    /// How long it takes to ring, about.
+    ring_time: Cell<u64>,
+    /// How many of the next replies are not collected: a handler was slow.
+    at_once: Cell<u32>,
+}
+
+impl Doorbells {
+    /// Makes room for the doorbells of so many seats, so that nothing is allocated later.
+    pub(crate) fn make_room(&self, seats: usize) {
+        let mut held = self.seats.borrow_mut();
+        let missing = seats - held.len().min(seats);
+        held.reserve(missing);
+    }
+
+    /// Says whether replies are collected from here on.
+    #[inline(always)]
+    pub(crate) fn set_collecting(&self, collecting: bool) {
+        self.holds.set(collecting);
+    }
+
+    /// True while replies are collected.
+    #[inline(always)]
+    pub(crate) fn are_collecting(&self) -> bool {
+        self.holds.get()
+    }
+
+    /// True if the next reply is to be collected, if replies are.
+    #[inline]
+    pub(crate) fn collects_next(&self) -> bool {
+        let at_once = self.at_once.get();
+        self.at_once.set(at_once.saturating_sub(1));
+        at_once == 0
+    }
+
+    /// True if one is held.
+    #[inline(always)]
+    pub(crate) fn is_any_held(&self) -> bool {
+        self.since.get() != 0
+    }
+
+    /// Holds another one.
+    pub(crate) fn hold(&self, seat: u32) {
+        if !self.is_any_held() {
+            let now = clock::now().max(1);
+            self.since.set(now);
+            self.looked_at.set(now);
+        }
+        self.seats.borrow_mut().push(seat);
+    }
+
+    /// Forgets that of a seat.
+    pub(crate) fn forget(&self, seat: u32) {
+        self.seats.borrow_mut().retain(|held| *held != seat);
+    }
+
+    /// True if some are held for too long.
+    pub(crate) fn are_overdue(&self) -> bool {
+        let now = self.look_at_handler();
+        now - self.since.get() > self.hold_time()
+    }
+
+    /// Takes all that are held, for `ring`.
+    #[cold]
+    pub(crate) fn release(&self, mut ring: impl FnMut(u32)) {
+        self.look_at_handler();
+        self.since.set(0);
+        self.seats.borrow_mut().drain(..).for_each(&mut ring);
+    }
+
+    /// Takes into account how long it took to ring for several replies.
+    pub(crate) fn note_ring(&self, took: u64) {
+        self.ring_time.set((3 * self.ring_time.get() + took) / 4);
+        self.looked_at.set(self.looked_at.get() + took);
+    }
+
+    /// How long a doorbell is held.
+    fn hold_time(&self) -> u64 {
+        (4 * self.ring_time.get()).clamp(HOLD.0, HOLD.1)
+    }
+
+    /// Looks at the clock, and so at how long the last handler took. Where one takes long, replies would wait for those of others, and a
+    /// doorbell is nothing beside them.
+    fn look_at_handler(&self) -> u64 {
+        let now = clock::now();
+        if now.saturating_sub(self.looked_at.replace(now)) > SLOW * self.hold_time() {
+            self.at_once.set(SLOW_FOR);
+        }
+        now
+    }
+}

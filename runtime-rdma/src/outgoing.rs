@@ -1,0 +1,238 @@
+//! What is sent to one client, and which of its slots are held.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use runtime_core::ReplyStatus;
+
+use crate::buffer::{Buffer, Held};
+use crate::imm::{FromServer, Tag};
+use crate::sender::{SendFault, SendQueue};
+use crate::verbs::{Cq, Region};
+use crate::work::{Place, Work};
+
+/// What the server knows of a client's slot.
+pub(crate) struct Slot {
+    /// [`HELD`](Self::HELD), [`ENDED`](Self::ENDED), or how many messages have to have left before it may be used again: the last one is
+    /// its reply. So a client that does not keep the protocol has no request accepted whose reply would be built where an earlier one
+    /// still waits.
+    pub(crate) state: AtomicU64,
+    /// Where its response is built.
+    pub(crate) response: AtomicPtr<Buffer>,
+}
+
+impl Slot {
+    /// Its request is held.
+    pub(crate) const HELD: u64 = u64::MAX;
+    /// Its request has ended without a body, and the client has not been told.
+    pub(crate) const ENDED: u64 = u64::MAX - 1;
+}
+
+/// What is sent to the client.
+pub(crate) struct Outgoing {
+    pub(crate) queue: SendQueue,
+    /// By slot, each with its response buffer.
+    pub(crate) replies: Box<[Work]>,
+    /// Events, used in turn: each with its place in `event_memory`.
+    events: Box<[Work]>,
+    next_event: usize,
+    /// A single one.
+    farewell: Box<[Work]>,
+    /// Slots whose requests ended without a body, to be told together.
+    freed: [u16; FREED],
+    pub(crate) freed_len: usize,
+    /// Where events are built.
+    event_memory: Option<Region>,
+    event_bytes: usize,
+    /// True once it has lost its seat: receive buffers of requests that are still held do not go back to the queue.
+    pub(crate) is_detached: bool,
+    /// True once farewell was said: nothing is sent any more.
+    pub(crate) is_closing: bool,
+}
+
+/// Slots that one message can free: a line of them.
+const FREED: usize = 32;
+
+impl Outgoing {
+    /// Through this queue, with these response buffers, and with so many events of so many bytes in the region.
+    pub(crate) fn new(
+        queue: SendQueue,
+        responses: &[Held],
+        events: usize,
+        event_bytes: usize,
+        event_memory: Option<Region>,
+    ) -> Self {
+        let event = |number| match &event_memory {
+            // SAFETY: the region was made for as many events.
+            Some(memory) => unsafe { place_of(memory, number, event_bytes) },
+            None => Place::NOWHERE,
+        };
+        Self {
+            queue,
+            replies: Work::row(responses.iter().map(Held::place)),
+            events: Work::row((0..events).map(event)),
+            next_event: 0,
+            farewell: Work::row(std::iter::once(Place::NOWHERE)),
+            freed: [0; FREED],
+            freed_len: 0,
+            event_memory,
+            event_bytes,
+            is_detached: false,
+            is_closing: false,
+        }
+    }
+
+    /// Where the next event is built, if there are events.
+    pub(crate) fn event_place(&self) -> Option<NonNull<u8>> {
+        let memory = self.event_memory.as_ref()?;
+        // SAFETY: it is below the event window, for which the region was made.
+        Some(unsafe { place_of(memory, self.next_event, self.event_bytes) }.start)
+    }
+
+    /// Adds the event that was built there.
+    ///
+    /// # Safety
+    /// 1. The client has given back all events that were sent to it but for fewer than the event window.
+    pub(crate) unsafe fn push_event(&mut self, method: u16, len: u32) {
+        let work = &self.events[self.next_event];
+        self.next_event = (self.next_event + 1) % self.events.len();
+        if self.queue.has_left(work) {
+            let said = FromServer::Event { method };
+            // SAFETY: 1. It has left, and stays in its box. 2. This place is used again after the event window's worth of others, when by
+            // promise 1 the client has given this one back. One that says so without having it has its own events garbled; what goes
+            // inline has been read by then.
+            unsafe { self.queue.push(work, said.to_bits(), len) };
+        } else {
+            // The client has given back what it cannot have.
+            self.queue.fail(SendFault::Full);
+        }
+    }
+
+    /// Adds the last message that the client gets.
+    pub(crate) fn push_farewell(&mut self, slots: &[Slot]) {
+        self.is_closing = true;
+        self.tell_freed(slots);
+        let said = FromServer::Leaves;
+        // SAFETY: it is used here alone, once: the server says farewell when it goes. It stays in its box.
+        unsafe {
+            self.queue.push_signalled(&self.farewell[0], said.to_bits());
+        }
+    }
+
+    /// True if the buffer that a slot's last response was sent from is not read any more.
+    pub(crate) fn may_reuse(&mut self, tag: Tag, cq: &Cq) -> bool {
+        let work = &self.replies[tag.slot()];
+        if !self.queue.is_done(work) {
+            // A fault is found again by whoever rings.
+            let _ = self.queue.reap(cq);
+        }
+        self.queue.is_done(work)
+    }
+
+    /// Adds a slot to those that are told to be free.
+    #[inline(always)]
+    pub(crate) fn free(&mut self, tag: Tag, slots: &[Slot]) {
+        if self.freed_len == FREED {
+            self.tell_freed(slots);
+        }
+        self.freed[self.freed_len] = tag.to_bits();
+        self.freed_len += 1;
+    }
+
+    /// Says which slots are free. One is as many replies without a body; several are a list, for which the response buffer of the first of
+    /// them is used: the client expects nothing else from there.
+    pub(crate) fn tell_freed(&mut self, slots: &[Slot]) {
+        let len = std::mem::take(&mut self.freed_len);
+        let Some(&first) = self.freed[..len].first() else {
+            return;
+        };
+        let tag = Tag::from_bits(first);
+        let (said, bytes) = if len == 1 {
+            let status = ReplyStatus::Ok;
+            (FromServer::Reply { tag, status }, 0)
+        } else {
+            let place = slots[tag.slot()].response_place();
+            // SAFETY: a response's buffer is at least a line, which is as long as the list, aligned, and of a slot whose request has been
+            // answered and whose client has not been told.
+            let list = unsafe { std::slice::from_raw_parts_mut(place.start.as_ptr(), 2 * len) };
+            for (bytes, tag) in list.chunks_exact_mut(2).zip(self.freed) {
+                bytes.copy_from_slice(&tag.to_le_bytes());
+            }
+            (FromServer::Freed, 2 * len as u32)
+        };
+        // SAFETY: as for any reply.
+        let number = unsafe {
+            self.queue
+                .push(&self.replies[tag.slot()], said.to_bits(), bytes)
+        };
+        for tag in &self.freed[..len] {
+            let slot = &slots[Tag::from_bits(*tag).slot()];
+            // Release: pairs with the Acquire in `accept`.
+            slot.state.store(number + 1, Ordering::Release);
+        }
+    }
+}
+
+/// The place of one of several messages of so many bytes.
+///
+/// # Safety
+/// 1. The region is as long as that many messages.
+unsafe fn place_of(memory: &Region, number: usize, bytes: usize) -> Place {
+    Place {
+        // SAFETY: promise 1.
+        start: unsafe { memory.start().add(number * bytes) },
+        lkey: memory.lkey(),
+    }
+}
+
+impl Slot {
+    /// With the buffer where its response is built.
+    pub(crate) fn new(response: Held) -> Self {
+        Self {
+            state: AtomicU64::new(0),
+            response: AtomicPtr::new(response.into_raw().as_ptr()),
+        }
+    }
+
+    /// That buffer again.
+    ///
+    /// # Safety
+    /// 1. Nobody holds a request in this slot, and it is not used any more.
+    pub(crate) unsafe fn take_response(&self) -> Held {
+        // SAFETY: promise 1.
+        unsafe { Held::from_raw(self.response_buffer()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn response_buffer(&self) -> NonNull<Buffer> {
+        // Acquire: pairs with the Release in `exchange`, for the slot's last request.
+        let buffer = self.response.load(Ordering::Acquire);
+        // SAFETY: `new` put a buffer there, and `exchange` only others.
+        unsafe { NonNull::new_unchecked(buffer) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn response_place(&self) -> Place {
+        // SAFETY: buffers live as long as the pool, which the connection keeps.
+        unsafe { self.response_buffer().as_ref() }.place
+    }
+
+    /// Takes a buffer for the response, and gives the one that was there.
+    pub(crate) fn exchange(&self, held: Held) -> Held {
+        let before = self.response_buffer();
+        // Release: pairs with the Acquire in `response_buffer`.
+        self.response
+            .store(held.into_raw().as_ptr(), Ordering::Release);
+        // SAFETY: whoever holds the slot's request has the response's buffer, and the slot's is another now.
+        unsafe { Held::from_raw(before) }
+    }
+
+    /// Writes the number of a refusal as the response: how long that is.
+    #[cold]
+    pub(crate) fn write_number(&self, number: u32) -> u32 {
+        let place = self.response_place().start.cast::<u32>();
+        // SAFETY: a response's buffer has room for a number, is aligned, and belongs to whoever holds the request.
+        unsafe { place.write(number.to_le()) };
+        size_of::<u32>() as u32
+    }
+}
