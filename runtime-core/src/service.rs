@@ -318,6 +318,8 @@ pub struct Tuning {
     pub shm_window: usize,
     /// In-flight window over RDMA.
     pub rdma_window: usize,
+    /// Bytes of a message that travels in its work request at most, over RDMA.
+    pub rdma_inline: u32,
     /// Bytes of a slot of shared memory at the least.
     pub shm_slot: usize,
     /// How long to spin before sleeping, if the definition says.
@@ -330,6 +332,8 @@ impl Tuning {
         window: 32,
         shm_window: 32,
         rdma_window: 32,
+        // What a 64-byte work queue entry building block takes with ConnectX in four of them.
+        rdma_inline: 220,
         shm_slot: 0,
         spin: None,
     };

@@ -40,6 +40,8 @@ pub(crate) struct Door {
     pub(crate) hub: Arc<Hub>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) recv_cq: Arc<Cq>,
+    /// Bytes of a message that is sent inline at most.
+    pub(crate) inline: u32,
     pub(crate) port: Port,
     /// True if the server is reached at every address of the host: then each connection has the port of its own address.
     pub(crate) is_anywhere: bool,
@@ -146,12 +148,19 @@ impl Door {
         let events = self.events();
         let event_memory = self.event_memory(&port, events).map_err(resign)?;
         let depth = send_depth(window, events, port.device.limits.max_qp_wr);
-        let made = make(&port, depth, 0, &self.recv_cq, Some(self.pool.srq()))
-            .and_then(|made| {
-                connect(&made, &port, theirs, &self.options)?;
-                Ok(made)
-            })
-            .map_err(|error| resign(error.to_string()))?;
+        let made = make(
+            &port,
+            depth,
+            0,
+            self.inline,
+            &self.recv_cq,
+            Some(self.pool.srq()),
+        )
+        .and_then(|made| {
+            connect(&made, &port, theirs, &self.options)?;
+            Ok(made)
+        })
+        .map_err(|error| resign(error.to_string()))?;
         let endpoint = made.endpoint;
         let responses = self.pool.reserve(window).map_err(resign)?;
         // From here on the socket ends with the link: what is refused is said before.

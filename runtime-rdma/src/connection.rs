@@ -74,7 +74,7 @@ impl Connection {
             event_memory,
             ..
         } = ends;
-        let queue = SendQueue::new(made.depth, made.qp.max_inline());
+        let queue = SendQueue::new(made.depth, made.inline);
         let bytes = ends.pool.shape.event;
         let out = Outgoing::new(queue, &responses, events, bytes, event_memory);
         let connection = Self {

@@ -90,7 +90,14 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
     let arrivals = Buffers::new(&device.pd, receives, shape.arrival()).map_err(memory)?;
     // After the memory that it may read and write: what is made last goes first, if something fails.
     let depth = send_depth(window, 0, limits.max_qp_wr);
-    let made = make(&port, depth, receives as u32, &recv_cq, None)?;
+    let made = make(
+        &port,
+        depth,
+        receives as u32,
+        S::TUNING.rdma_inline,
+        &recv_cq,
+        None,
+    )?;
     let chain = Chain::new();
     // SAFETY: they were made just now.
     unsafe { arrivals.hold() }.for_each(|held| chain.push(held));

@@ -94,7 +94,7 @@ impl Endpoint {
             works: Work::row((0..window).map(request)),
             notes: Work::row(std::iter::repeat_n(Place::NOWHERE, NOTES + 1)),
             next_note: 0,
-            queue: SendQueue::new(made.depth, made.qp.max_inline()),
+            queue: SendQueue::new(made.depth, made.inline),
             qp: made.qp,
             send_cq: made.send_cq,
             // SAFETY: it was made for this queue pair alone, to which buffers are posted in chains, and is polled nowhere else.

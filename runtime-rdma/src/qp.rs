@@ -10,9 +10,6 @@ use crate::handshake::Endpoint;
 use crate::verbs::bindings::ibv_qp_cap;
 use crate::verbs::{Channel, Cq, Path, Qp, Remote, Srq};
 
-/// Bytes that are sent inline if the device can: what a 64-byte work queue entry building block takes with ConnectX in four of them.
-const MAX_INLINE: u32 = 220;
-
 /// How long a sender waits that met a receiver without a buffer: code 12 is 0.64 ms (InfiniBand Architecture Specification, volume 1,
 /// table 45). It never happens between sides that keep the protocol.
 const RNR_TIMER: u8 = 12;
@@ -32,15 +29,18 @@ pub(crate) struct Made {
     pub(crate) qp: Qp,
     pub(crate) send_cq: Arc<Cq>,
     pub(crate) depth: u32,
+    /// Bytes of a message that is sent inline at most.
+    pub(crate) inline: u32,
     /// What the other side has to know.
     pub(crate) endpoint: Endpoint,
 }
 
-/// Makes a queue pair that can receive, but is not connected yet.
+/// Makes a queue pair that can receive, but is not connected yet. It sends messages of up to `inline` bytes inline, if the device can.
 pub(crate) fn make(
     port: &Port,
     depth: u32,
     receives: u32,
+    inline: u32,
     recv_cq: &Arc<Cq>,
     srq: Option<&Arc<Srq>>,
 ) -> Result<Made, AttachError> {
@@ -48,7 +48,7 @@ pub(crate) fn make(
     // One for each connection: on an error every message outstanding completes, and no other connection's completions are lost by that.
     let send_cq = Cq::new(&device.context, depth + 1, None::<&Arc<Channel>>)
         .map_err(|error| system("making the completion queue of a connection", error))?;
-    let mut inline = MAX_INLINE;
+    let mut inline = inline;
     let qp = loop {
         let caps = ibv_qp_cap {
             max_send_wr: depth,
@@ -83,6 +83,8 @@ pub(crate) fn make(
         ..port.endpoint
     };
     Ok(Made {
+        // A device may have room for more than it was asked for.
+        inline: inline.min(qp.max_inline()),
         qp,
         send_cq,
         depth,

@@ -131,6 +131,7 @@ impl<S: Service> Server<S> {
             hub: Arc::clone(&hub),
             pool: Arc::clone(&pool),
             recv_cq: Arc::clone(&recv_cq),
+            inline: S::TUNING.rdma_inline,
             is_anywhere: local.ip().is_unspecified(),
             options: address.options.clone(),
             abi: S::ABI_HASH,

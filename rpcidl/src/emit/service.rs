@@ -75,6 +75,7 @@ fn tuning(w: &mut Writer, interface: &Interface) {
         ("window", most(|tuning| tuning.inproc_depth)),
         ("shm_window", most(|tuning| tuning.shm_slots)),
         ("rdma_window", most(|tuning| tuning.rdma_recv_depth)),
+        ("rdma_inline", most(|tuning| tuning.rdma_inline_max)),
         ("shm_slot", most(|tuning| tuning.shm_slot)),
     ];
     let spin = most(|tuning| tuning.shm_spin_us);

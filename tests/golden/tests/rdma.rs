@@ -8,6 +8,7 @@ use std::time::Duration;
 use golden::generated::rdma::{Fault, Frame, Settings, archive, camera, shutter, weather};
 use golden::generated::several_backends::{nodes_first, tuned};
 use runtime_core::{AttachError, Audience, CallError, ClientConfig, ServerConfig, Service, Tuning};
+use sim_verbs::{Device, Traits};
 
 /// A test that takes longer than this has hung.
 const WATCHDOG: Duration = Duration::from_secs(60);
@@ -267,5 +268,35 @@ fn each_backend_has_its_own_window() {
         let (client, _server) =
             camera::pair_with::<()>(&config, &ServerConfig::default()).expect("a pair");
         assert_eq!(client.window(), 16);
+    });
+}
+
+/// What one connection of the archive is to send inline, and what is too long for that.
+#[test]
+fn what_is_sent_inline_is_said_by_the_definition() {
+    guarded(|| {
+        let device = Device::add("inline", Traits::default());
+        let at = |address: &str| format!("{address}?device=inline");
+        let mut server =
+            archive::rdma::Server::bind(&at("127.0.0.1:0")).expect("the device is there");
+        let address = at(&server.transport().local_addr().to_string());
+        let mut client = archive::rdma::Client::<()>::connect(&address).expect("it serves");
+        let mut inline = |call: &mut dyn FnMut(&mut archive::rdma::Client<()>)| {
+            let before = device.counters().inline_wrs;
+            call(&mut client);
+            while server.poll(&mut Archive, 1).expect("a client is there") == 0 {}
+            while client.poll(|(), _| ()).expect("the server is there") == 0 {}
+            device.counters().inline_wrs - before
+        };
+        assert_eq!(archive::Service::TUNING.rdma_inline, 16);
+        // Request and reply; and a reply of 70 bytes.
+        assert_eq!(
+            inline(&mut |client| client.has(5, ()).expect("the window is free")),
+            2
+        );
+        assert_eq!(
+            inline(&mut |client| client.settings(1, ()).expect("the window is free")),
+            1
+        );
     });
 }

@@ -45,6 +45,8 @@ pub struct Counters {
     pub doorbells: u64,
     /// Requests that they took.
     pub send_wrs: u64,
+    /// Those of them that carried their message in themselves.
+    pub inline_wrs: u64,
     /// Calls of `ibv_post_recv` and `ibv_post_srq_recv` that took at least one buffer.
     pub recv_posts: u64,
     /// Those of `ibv_post_srq_recv` alone.
@@ -66,6 +68,7 @@ impl Counters {
         Self {
             doorbells: self.doorbells + other.doorbells,
             send_wrs: self.send_wrs + other.send_wrs,
+            inline_wrs: self.inline_wrs + other.inline_wrs,
             recv_posts: self.recv_posts + other.recv_posts,
             srq_posts: self.srq_posts + other.srq_posts,
             recv_wrs: self.recv_wrs + other.recv_wrs,

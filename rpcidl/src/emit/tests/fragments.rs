@@ -406,7 +406,7 @@ fn nodes() {
             "::runtime_rdma::memory_per_connection::<super::Service>();\n",
             "            let serving = ::runtime_rdma::Server::new(server)?;\n",
             "            let calling = serving.connector().connect(client)?;\n",
-            "            rdma_window: 64,\n            ..rt::Tuning::DEFAULT\n",
+            "            rdma_window: 64,\n            rdma_inline: 64,\n            ..rt::Tuning::DEFAULT\n",
         ],
     );
     assert_eq!(out.matches("pub mod rdma {").count(), 2);

@@ -136,6 +136,7 @@ pub mod camera {
         ];
         const TUNING: rt::Tuning = rt::Tuning {
             rdma_window: 8,
+            rdma_inline: 64,
             ..rt::Tuning::DEFAULT
         };
 
@@ -684,6 +685,7 @@ pub mod archive {
         ];
         const TUNING: rt::Tuning = rt::Tuning {
             rdma_window: 64,
+            rdma_inline: 16,
             ..rt::Tuning::DEFAULT
         };
 

@@ -1191,6 +1191,7 @@ pub mod tuned {
             rdma_window: 128,
             shm_slot: 512,
             spin: Some(::core::time::Duration::from_micros(20)),
+            ..rt::Tuning::DEFAULT
         };
 
         type Request<'a, T: rt::ServerTransport>

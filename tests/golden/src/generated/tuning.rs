@@ -263,6 +263,7 @@ pub mod tuned {
             window: 64,
             shm_window: 64,
             rdma_window: 128,
+            rdma_inline: 64,
             shm_slot: 256,
             spin: Some(::core::time::Duration::from_micros(20)),
         };

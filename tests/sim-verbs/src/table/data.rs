@@ -40,7 +40,7 @@ pub(super) unsafe extern "C" fn post_send(
     let qpn = unsafe { (*qp).qp_num };
     let mut fabric = lock();
     let device = fabric.qp(qpn).device;
-    let (mut next, mut taken) = (first, 0);
+    let (mut next, mut taken, mut inline) = (first, 0, 0);
     let mut result = fabric.fault(device, Call::PostSend);
     while result.is_ok() && !next.is_null() {
         // SAFETY: the caller's list, which ends with a null pointer.
@@ -49,10 +49,12 @@ pub(super) unsafe extern "C" fn post_send(
         if result.is_ok() {
             next = wr.next;
             taken += 1;
+            inline += u64::from(wr.send_flags & IBV_SEND_INLINE != 0);
         }
     }
     let counters = &mut fabric.devices[device].counters;
     counters.send_wrs += taken;
+    counters.inline_wrs += inline;
     counters.doorbells += u64::from(taken != 0);
     if fabric.qp(qpn).state == IBV_QPS_ERR {
         fabric.flush(qpn);
