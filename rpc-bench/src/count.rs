@@ -10,7 +10,10 @@ use std::hint::black_box;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use runtime_core::{ClientConfig, ClientTransport, List, ServerConfig, ServerTransport};
+use runtime_core::{
+    ClientConfig, ClientTransport, List, Method, ReplyHead, ReplyStatus, ServerConfig,
+    ServerTransport, Ticket,
+};
 use runtime_shm::{Isolated, SameUser, Trust};
 
 use crate::plan::{INPROC, RDMA, SHM};
@@ -30,6 +33,8 @@ pub(crate) struct Shape {
     generated: fn(u64) -> u64,
     /// The same message through a slot written by hand.
     by_hand: fn(u64) -> u64,
+    /// The same through the slots that the stubs use, by hand, where that is counted.
+    on_slots: Option<fn(u64) -> u64>,
 }
 
 /// What is counted, and how much it may be.
@@ -40,6 +45,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: Some(161.0),
         generated: small,
         by_hand: small_by_hand,
+        on_slots: Some(small_on_slots),
     },
     Shape {
         backend: SHM,
@@ -47,6 +53,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: Some(165.0),
         generated: small_shm::<SameUser>,
         by_hand: small_by_hand,
+        on_slots: Some(small_on_slots_shm),
     },
     Shape {
         backend: RDMA,
@@ -55,6 +62,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: Some(465.0),
         generated: together::small,
         by_hand: together::small_bare,
+        on_slots: None,
     },
     Shape {
         backend: RDMA,
@@ -63,6 +71,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: Some(500.0),
         generated: together::fixed,
         by_hand: together::fixed_bare,
+        on_slots: None,
     },
     Shape {
         backend: SHM,
@@ -70,6 +79,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: None,
         generated: small_shm::<Isolated>,
         by_hand: small_by_hand,
+        on_slots: None,
     },
     Shape {
         backend: INPROC,
@@ -77,6 +87,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: None,
         generated: fixed,
         by_hand: fixed_by_hand,
+        on_slots: None,
     },
     Shape {
         backend: INPROC,
@@ -84,6 +95,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: None,
         generated: sixteen,
         by_hand: sixteen_by_hand,
+        on_slots: None,
     },
     Shape {
         backend: INPROC,
@@ -91,6 +103,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: None,
         generated: nested,
         by_hand: nested_by_hand,
+        on_slots: None,
     },
     Shape {
         backend: INPROC,
@@ -98,6 +111,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         limit: None,
         generated: list,
         by_hand: list_by_hand,
+        on_slots: None,
     },
 ];
 
@@ -112,6 +126,7 @@ pub(crate) fn run(subject: &str, calls: u64) -> Option<u64> {
             _ if name != shape.subject() => None,
             GENERATED => Some((shape.generated)(calls)),
             BY_HAND => Some((shape.by_hand)(calls)),
+            ON_SLOTS => Some(shape.on_slots?(calls)),
             _ => None,
         }
     })
@@ -120,6 +135,7 @@ pub(crate) fn run(subject: &str, calls: u64) -> Option<u64> {
 const LOOP: &str = "loop";
 const GENERATED: &str = "generated";
 const BY_HAND: &str = "by hand";
+const ON_SLOTS: &str = "on its slots";
 
 /// Why nothing was counted.
 #[derive(Debug)]
@@ -142,13 +158,15 @@ impl Shape {
         format!("{}/{}", self.backend, self.name)
     }
 
-    /// Both ways to do it.
+    /// All ways to do it.
     pub(crate) fn count(&self) -> Result<Counted, NotCounted> {
+        let how = |how: &str| instructions(&format!("{}/{how}", self.subject()));
         Ok(Counted {
             backend: self.backend,
             shape: self.name,
             generated: self.generated()?,
-            by_hand: instructions(&format!("{}/{BY_HAND}", self.subject()))?,
+            by_hand: how(BY_HAND)?,
+            on_slots: self.on_slots.map(|_| how(ON_SLOTS)).transpose()?,
         })
     }
 }
@@ -306,6 +324,78 @@ where
     }
     black_box(sum)
 }
+
+/// The same calls written by hand on the slots that the stubs use: with a window, the caller's data of each call, and method and length
+/// looked at on both sides; without deadlines, counters and errors that say what was wrong.
+#[inline(never)]
+fn small_on_slots(calls: u64) -> u64 {
+    let (client, server) = (ClientConfig::default(), ServerConfig::default());
+    let server = runtime_inproc::Server::<echo8::Service>::new(&server);
+    let server = server.expect("the defaults are possible");
+    let ends = server.connector().connect(&client);
+    on_slots(calls, ends.expect("a fresh server admits a client"), server)
+}
+
+#[inline(never)]
+fn small_on_slots_shm(calls: u64) -> u64 {
+    let (client, server) = (ClientConfig::default(), ServerConfig::default());
+    let server = runtime_shm::Server::<echo8::Service, SameUser>::new(&server);
+    let server = server.expect("shared memory and a socket can be had");
+    let ends = server.connector().connect(&client);
+    on_slots(calls, ends.expect("a fresh server admits a client"), server)
+}
+
+#[inline(always)]
+fn on_slots<C, S>(calls: u64, mut client: C, mut server: S) -> u64
+where
+    C: ClientTransport<Service = echo8::Service>,
+    S: ServerTransport<Service = echo8::Service>,
+{
+    const LEN: usize = size_of::<P8>();
+    let mut user_data = vec![0; client.slots()];
+    let mut sum = 0;
+    for number in 0..calls {
+        if let Some(slot) = client.take() {
+            // SAFETY: the slot was taken just now.
+            let place = unsafe { client.request(slot) }.cast::<u64>();
+            // SAFETY: promise 1 of `ClientTransport`: it has room for the request, is aligned, and nobody else's until it is sent.
+            unsafe { place.write(number) };
+            user_data[usize::from(slot)] = number;
+            // SAFETY: as above, and the request is complete.
+            unsafe { client.send(slot, ECHO, LEN, true) };
+        }
+        if let Some(ticket) = server.poll() {
+            if ticket.method() == ECHO && ticket.len() == LEN {
+                // SAFETY: it was received just now, and is answered below.
+                let request = unsafe { server.request(&ticket) }.cast::<u64>();
+                // SAFETY: promise 1 of `ServerTransport`.
+                let word = unsafe { request.read() };
+                // SAFETY: as above.
+                let response = unsafe { server.response(&ticket, true) }.cast::<u64>();
+                // SAFETY: promise 2 of `ServerTransport`; nobody reads the request any more.
+                unsafe { response.write(word) };
+                // SAFETY: the ticket is given up. That the client is gone changes nothing.
+                let _ = unsafe { server.reply(ticket, true, ReplyStatus::Ok, LEN as u32) };
+            } else {
+                // SAFETY: as above.
+                let _ = unsafe { server.refuse(ticket, ReplyStatus::Unimplemented) };
+            }
+        }
+        if let Some(completion) = client.poll() {
+            if completion.head == ReplyHead::new(ReplyStatus::Ok as u16, LEN as u32) {
+                // SAFETY: promise 2 of `ClientTransport`; the slot is released below.
+                let word = unsafe { completion.place.cast::<u64>().read() };
+                sum += user_data[usize::from(completion.slot)] + word;
+            }
+            // SAFETY: `poll` gave it, and it is given up.
+            unsafe { client.release(completion.slot) };
+        }
+    }
+    black_box(sum)
+}
+
+/// The number of the method that is called.
+const ECHO: u16 = <echo8::method::Echo as Method>::ID;
 
 #[inline(never)]
 fn fixed(calls: u64) -> u64 {
@@ -506,12 +596,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_do_the_same_work() {
+    fn all_ways_do_the_same_work() {
         for shape in &SHAPES {
             let generated = run(&format!("{}/{GENERATED}", shape.subject()), 300);
             assert!(generated.is_some_and(|sum| sum > 300), "{}", shape.name);
             let by_hand = run(&format!("{}/{BY_HAND}", shape.subject()), 300);
             assert_eq!(generated, by_hand, "{}", shape.subject());
+            if shape.on_slots.is_some() {
+                let on_slots = run(&format!("{}/{ON_SLOTS}", shape.subject()), 300);
+                assert_eq!(generated, on_slots, "{}", shape.subject());
+            }
         }
     }
 
