@@ -64,46 +64,55 @@ impl Pool {
     /// # Errors
     /// There is no memory, or not that much may be registered, or the queue is too short for so many.
     pub(crate) fn reserve(&self, window: usize) -> Result<Vec<Held>, String> {
-        let mut state = self.state();
-        let promised = state.promised + Shape::server_receives(window);
-        let capacity = self.capacity;
-        if promised + SLACK > capacity {
-            return Err(format!(
-                "the device's shared receive queue holds {capacity} buffers, and its clients have {} of them",
-                state.promised
-            ));
-        }
-        let missing = (promised + SLACK).saturating_sub(state.circulating);
-        if missing > state.retired.len() {
-            let made = Buffers::new(&self.pd, missing - state.retired.len(), self.shape.request)?;
-            // SAFETY: they were made just now.
-            state.retired.extend(unsafe { made.hold() });
-            state.all.push(made);
-        }
-        for _ in 0..missing {
-            let Some(held) = state.retired.pop() else {
-                unreachable!("as many were made as were missing")
-            };
-            if let Err((errno, held)) = self.post_alone(held) {
-                state.retired.push(held);
+        let (receives, responses) = {
+            let mut state = self.state();
+            let promised = state.promised + Shape::server_receives(window);
+            let capacity = self.capacity;
+            if promised + SLACK > capacity {
                 return Err(format!(
-                    "giving the device {missing} receive buffers: {}",
-                    std::io::Error::from_raw_os_error(errno)
+                    "the device's shared receive queue holds {capacity} buffers, and its clients have {} of them",
+                    state.promised
                 ));
             }
-            state.circulating += 1;
+            // From here on they are this client's: whoever comes meanwhile sees them taken.
+            state.promised = promised;
+            let circulating = state.circulating + state.retired.len();
+            (
+                (promised + SLACK).saturating_sub(circulating),
+                window.saturating_sub(state.idle.len()),
+            )
+        };
+        let made = self.make(receives, responses);
+        let mut state = self.state();
+        let reserved = made.and_then(|()| state.reserve(self, window));
+        if reserved.is_err() {
+            state.promised -= Shape::server_receives(window);
         }
-        let missing = window.saturating_sub(state.idle.len());
-        if missing != 0 {
-            let made = Buffers::new(&self.pd, missing, self.shape.response)?;
-            // SAFETY: as above.
+        reserved
+    }
+
+    /// Makes more buffers. Unlocked, since registering memory takes long, and other threads drop connections.
+    fn make(&self, receives: usize, responses: usize) -> Result<(), String> {
+        let sorts = [
+            (receives, self.shape.request, true),
+            (responses, self.shape.response, false),
+        ];
+        for (count, bytes, receive) in sorts {
+            if count == 0 {
+                continue;
+            }
+            let made = Buffers::new(&self.pd, count, bytes)?;
+            // SAFETY: they were made just now.
             let held: Vec<_> = unsafe { made.hold() }.collect();
+            let mut state = self.state();
             state.all.push(made);
-            state.idle.extend(held);
+            if receive {
+                state.retired.extend(held);
+            } else {
+                state.idle.extend(held);
+            }
         }
-        state.promised = promised;
-        let rest = state.idle.len() - window;
-        Ok(state.idle.split_off(rest))
+        Ok(())
     }
 
     /// Takes back what was promised to a client that is gone, of whose requests so many are still held. The other receive buffers stay in
@@ -163,6 +172,31 @@ impl Pool {
             state.circulating -= 1;
             state.retired.push(held);
         }
+    }
+}
+
+impl State {
+    /// Gives the device what is missed of what was promised, and a client the buffers that its responses are built in.
+    fn reserve(&mut self, pool: &Pool, window: usize) -> Result<Vec<Held>, String> {
+        let missing = (self.promised + SLACK).saturating_sub(self.circulating);
+        for _ in 0..missing {
+            // Another client, which came meanwhile, may have had some of them: it has made as many.
+            let Some(held) = self.retired.pop() else {
+                return Err("its receive buffers went to somebody else; try again".into());
+            };
+            if let Err((errno, held)) = pool.post_alone(held) {
+                self.retired.push(held);
+                return Err(format!(
+                    "giving the device {missing} receive buffers: {}",
+                    std::io::Error::from_raw_os_error(errno)
+                ));
+            }
+            self.circulating += 1;
+        }
+        let Some(rest) = self.idle.len().checked_sub(window) else {
+            return Err("the buffers of its responses went to somebody else; try again".into());
+        };
+        Ok(self.idle.split_off(rest))
     }
 }
 
