@@ -212,8 +212,10 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
                 .fail(|| format!("the completion channel cannot be watched: {error}"));
         }
         self.endpoint.borrow_mut().arm();
-        if self.ready() || self.endpoint.borrow().lags() {
+        if self.ready() {
             self.bell.wake();
+        } else if let Some(time) = self.endpoint.borrow().looks_again_at() {
+            self.alarm.wake_at(time, waker);
         }
     }
 

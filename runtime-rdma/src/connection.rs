@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use runtime_core::{ClientId, ReplyError, ReplyStatus};
-use runtime_os::{Watch, unwatch};
+use runtime_os::{Watch, clock, unwatch};
 
 use crate::bell::LAGS;
 use crate::buffer::Held;
@@ -306,19 +306,20 @@ impl Connection {
     }
 
     /// Looks whether messages have failed, and lets go what waited for room.
-    pub(crate) fn tend(&self) {
+    pub(crate) fn tend(&self, now: u64) {
         let mut out = self.out();
         let reaped = if out.queue.outstanding() == 0 {
             Ok(())
         } else {
             out.queue.reap(&self.send_cq)
         };
+        let stuck = out.is_stuck(now).then(|| out.queue.fail(SendFault::Stuck));
         if out.queue.waiting() != 0 {
             self.ring_with(out);
         } else {
             drop(out);
         }
-        if let Err(fault) = reaped {
+        if let Some(fault) = reaped.err().or(stuck) {
             self.note(fault);
         }
     }
@@ -329,20 +330,32 @@ impl Connection {
             .fail(|| fault.describe(self.port.device.context.library()));
     }
 
-    /// Sends an event that `fill` builds.
+    /// Sends an event that `fill` builds; false if that cannot be.
     ///
     /// # Safety
     /// 1. It is the server's thread, and the client has given back all events that were sent to it but for fewer than the event window.
-    pub(crate) unsafe fn emit(&self, method: u16, len: usize, fill: &mut dyn FnMut(NonNull<u8>)) {
-        let Some(place) = self.out().event_place() else {
-            return;
+    pub(crate) unsafe fn emit(
+        &self,
+        method: u16,
+        len: usize,
+        fill: &mut dyn FnMut(NonNull<u8>),
+    ) -> bool {
+        let place = self.out().event_place();
+        let place = match place {
+            Ok(Some(place)) => place,
+            Ok(None) => return false,
+            Err(fault) => {
+                self.note(fault);
+                return false;
+            }
         };
         // Unlocked: it is the user's code, which may answer a request of this very client. Only this thread sends events.
         fill(place);
         let mut out = self.out();
-        // SAFETY: promise 1.
+        // SAFETY: the place was given above, and only this thread adds events.
         unsafe { out.push_event(method, len as u32) };
         self.ring_with(out);
+        true
     }
 
     /// Says farewell, so that the client knows that nothing more comes.
@@ -357,7 +370,7 @@ impl Connection {
 
     /// True if everything that was sent has been received, or nothing more can be.
     pub(crate) fn is_drained(&self) -> bool {
-        self.tend();
+        self.tend(clock::now());
         let out = self.out();
         self.link.is_gone()
             || out.queue.fault().is_some()
@@ -370,6 +383,14 @@ impl Connection {
         let library = self.port.device.context.library();
         self.link
             .fail(|| format!("receiving from it failed: {}", library.status_text(status)));
+    }
+
+    /// Wakes the server if messages wait for room, for a thread that is not the server's: that one may sleep, and nobody else looks after
+    /// them.
+    pub(crate) fn wake_if_lagging(&self) {
+        if self.hub.bell.is_noted(LAGS) {
+            self.hub.bell.ring();
+        }
     }
 
     /// Lets the device have a buffer again, from any thread.

@@ -76,7 +76,11 @@ impl Doorbells {
 
     /// Forgets that of a seat.
     pub(crate) fn forget(&self, seat: u32) {
-        self.seats.borrow_mut().retain(|held| *held != seat);
+        let mut held = self.seats.borrow_mut();
+        held.retain(|held| *held != seat);
+        if held.is_empty() {
+            self.since.set(0);
+        }
     }
 
     /// True if some are held for too long.

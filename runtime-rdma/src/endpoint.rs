@@ -217,6 +217,8 @@ impl Endpoint {
     /// The same after what is no reply, or none without an error.
     #[cold]
     fn poll_other(&mut self) -> Option<Completion> {
+        // What it finds may be nothing to poll, and then nobody asks again before there is more.
+        self.was_drained = false;
         self.harvest();
         self.slots.next_arrived()
     }
@@ -481,19 +483,13 @@ impl Endpoint {
 
     /// Sleeps until something has arrived, the bell rings, or the time has come.
     pub(crate) fn sleep(&self, bell: &Bell, until: u64) {
-        let soon = clock::now() + RETRY;
-        let until = if self.queue.waiting() == 0 {
-            until
-        } else {
-            // The device has no room, and tells nobody when it has again.
-            until.min(soon)
-        };
-        bell.wait(self.channel.fd(), until);
+        let soon = self.looks_again_at().unwrap_or(u64::MAX);
+        bell.wait(self.channel.fd(), until.min(soon));
     }
 
-    /// True if messages wait for room in the device's queue.
-    pub(crate) fn lags(&self) -> bool {
-        self.queue.waiting() != 0
+    /// When whoever sleeps has to look all the same: messages wait for room in the device's queue, which tells nobody when it has it.
+    pub(crate) fn looks_again_at(&self) -> Option<u64> {
+        (self.queue.waiting() != 0).then(|| clock::now() + RETRY)
     }
 
     /// Ends the connection, after what was sent has been received.

@@ -44,11 +44,17 @@ pub(crate) struct Outgoing {
     /// Where events are built.
     event_memory: Option<Region>,
     event_bytes: usize,
+    /// Since when messages wait for room, and how many had left by then.
+    waits: Option<(u64, u64)>,
     /// True once it has lost its seat: receive buffers of requests that are still held do not go back to the queue.
     pub(crate) is_detached: bool,
     /// True once farewell was said: nothing is sent any more.
     pub(crate) is_closing: bool,
 }
+
+/// Nanoseconds for which messages wait for room at most. A side that keeps the protocol has buffers for all that it is sent, which its device
+/// fills whatever its program does.
+const PATIENCE: u64 = 5_000_000_000;
 
 /// Slots that one message can free: a line of them.
 const FREED: usize = 32;
@@ -77,35 +83,57 @@ impl Outgoing {
             freed_len: 0,
             event_memory,
             event_bytes,
+            waits: None,
             is_detached: false,
             is_closing: false,
         }
     }
 
     /// Where the next event is built, if there are events.
-    pub(crate) fn event_place(&self) -> Option<NonNull<u8>> {
-        let memory = self.event_memory.as_ref()?;
+    ///
+    /// # Errors
+    /// The one that was built there before has not left, and is read when it does: the client has given back what it cannot have.
+    pub(crate) fn event_place(&mut self) -> Result<Option<NonNull<u8>>, SendFault> {
+        let (Some(memory), Some(work)) = (&self.event_memory, self.events.get(self.next_event))
+        else {
+            return Ok(None);
+        };
+        if !self.queue.has_left(work) {
+            return Err(self.queue.fail(SendFault::Full));
+        }
         // SAFETY: it is below the event window, for which the region was made.
-        Some(unsafe { place_of(memory, self.next_event, self.event_bytes) }.start)
+        Ok(Some(
+            unsafe { place_of(memory, self.next_event, self.event_bytes) }.start,
+        ))
     }
 
     /// Adds the event that was built there.
     ///
     /// # Safety
-    /// 1. The client has given back all events that were sent to it but for fewer than the event window.
+    /// 1. [`event_place`](Self::event_place) gave the place, and none was added since.
     pub(crate) unsafe fn push_event(&mut self, method: u16, len: u32) {
         let work = &self.events[self.next_event];
         self.next_event = (self.next_event + 1) % self.events.len();
-        if self.queue.has_left(work) {
-            let said = FromServer::Event { method };
-            // SAFETY: 1. It has left, and stays in its box. 2. This place is used again after the event window's worth of others, when by
-            // promise 1 the client has given this one back. One that says so without having it has its own events garbled; what goes
-            // inline has been read by then.
-            unsafe { self.queue.push(work, said.to_bits(), len) };
+        let said = FromServer::Event { method };
+        // SAFETY: 1. By promise 1 it has left; it stays in its box. 2. This place is used again after it has left, which is when what goes
+        // inline was read, and after the event window's worth of others, when the client has given this one back. One that says so without
+        // having it has its own events garbled.
+        unsafe { self.queue.push(work, said.to_bits(), len) };
+    }
+
+    /// True if messages have waited for so long that they will never find room.
+    pub(crate) fn is_stuck(&mut self, now: u64) -> bool {
+        let left = self.queue.posted();
+        if self.queue.waiting() == 0 {
+            self.waits = None;
+        } else if let Some((since, before)) = self.waits
+            && before == left
+        {
+            return now.saturating_sub(since) > PATIENCE;
         } else {
-            // The client has given back what it cannot have.
-            self.queue.fail(SendFault::Full);
+            self.waits = Some((now, left));
         }
+        false
     }
 
     /// Adds the last message that the client gets.

@@ -52,6 +52,8 @@ pub(crate) struct Reception {
     looks: Cell<u32>,
     /// When it is looked whether messages have failed.
     next_sweep: u64,
+    /// When it is looked whether those that wait for room have it now, if some do.
+    next_retry: u64,
     /// Seats of clients that are gone.
     leaving: usize,
     polled: RefCell<Polled>,
@@ -78,6 +80,7 @@ impl Reception {
             was_drained: Cell::new(false),
             looks: Cell::new(0),
             next_sweep: 0,
+            next_retry: 0,
             leaving: 0,
             // SAFETY: promise 1; the pool posts no buffers but those that it is given.
             polled: RefCell::new(unsafe { Polled::new(recv_cq) }),
@@ -100,6 +103,9 @@ impl Reception {
                 // Who comes alone is served without waiting in line.
                 1 => {
                     if let Some(ticket) = self.arrive() {
+                        if self.doorbells.is_any_held() && self.doorbells.are_overdue() {
+                            self.ring_held();
+                        }
                         self.was_drained.set(self.doorbells.are_collecting());
                         return Some(ticket);
                     }
@@ -119,6 +125,7 @@ impl Reception {
             if self.turns.is_empty() && self.was_drained.take() {
                 // Whoever receives in a batch goes on until there is nothing more, which was seen when the last ones came.
                 self.ring_held();
+                self.note_looks(1);
                 return None;
             }
             self.harvest();
@@ -181,10 +188,11 @@ impl Reception {
                 continue;
             }
             // SAFETY: the credit is what the client has given back of its event window.
-            unsafe { connection.emit(method, len, fill) };
-            // After the user's code has built it, which may panic.
-            seated.credit -= 1;
-            delivered += 1;
+            if unsafe { connection.emit(method, len, fill) } {
+                // After the user's code has built it, which may panic.
+                seated.credit -= 1;
+                delivered += 1;
+            }
         }
         if full != 0 {
             Err(EmitError::WouldBlock { delivered, full })
@@ -207,7 +215,7 @@ impl Reception {
         self.look_after();
         let mut until = until.min(self.next_sweep);
         if self.hub.bell.is_noted(LAGS) {
-            until = until.min(clock::now() + RETRY);
+            until = until.min(self.next_retry);
         }
         for leaves_at in self.seats.iter().filter_map(|seated| seated.leaves_at) {
             until = until.min(leaves_at);
@@ -234,13 +242,12 @@ impl Reception {
             .channel
             .take_events()
             .and_then(|_| self.polled.borrow_mut().arm());
-        if self.hub.bell.take(LAGS) {
-            for seated in self.seats.iter() {
-                seated.connection.tend();
-            }
-        }
-        // With messages that wait for room the task is woken at once, too: nothing else looks after them.
-        armed.is_err() || self.hub.bell.is_noted(LAGS) || self.is_ready()
+        armed.is_err() || self.is_ready()
+    }
+
+    /// When a task that sleeps has to look all the same: messages wait for room, of which nobody tells.
+    pub(crate) fn looks_again_at(&self) -> Option<u64> {
+        self.hub.bell.is_noted(LAGS).then_some(self.next_retry)
     }
 
     /// Answers a request; see [`Connection::answer`].
@@ -525,7 +532,7 @@ impl Reception {
     }
 
     /// Counts looks for requests, and has it looked at the clock after some.
-    fn note_looks(&self, more: u32) {
+    pub(crate) fn note_looks(&self, more: u32) {
         let looks = self.looks.get() + more;
         self.looks.set(looks % LOOKS_PER_CHECK);
         if looks >= LOOKS_PER_CHECK {
@@ -541,11 +548,15 @@ impl Reception {
         if self.leaving != 0 {
             self.remove_gone(now);
         }
-        if self.hub.bell.take(LAGS) || now >= self.next_sweep {
+        let retries = self.hub.bell.is_noted(LAGS) && now >= self.next_retry;
+        if retries || now >= self.next_sweep {
+            // Before looking: whoever finds no room notes it again.
+            self.hub.bell.take(LAGS);
+            self.next_retry = now + RETRY;
             self.next_sweep = now + SWEEP;
             self.pool.refill();
             for seated in self.seats.iter() {
-                seated.connection.tend();
+                seated.connection.tend(now);
             }
         }
     }

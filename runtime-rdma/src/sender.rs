@@ -23,6 +23,8 @@ pub(crate) enum SendFault {
     Queue,
     /// A message is to be sent again that has not left: for a peer that keeps the protocol there is none.
     Full,
+    /// Messages wait for room that does not come.
+    Stuck,
 }
 
 impl SendFault {
@@ -38,6 +40,7 @@ impl SendFault {
             ),
             Self::Queue => "the device's completion queue failed".into(),
             Self::Full => "it takes no messages, and goes on asking for them".into(),
+            Self::Stuck => "it takes no messages".into(),
         }
     }
 }
@@ -265,7 +268,11 @@ impl SendQueue {
             self.queued = self.posted + room;
         }
         // SAFETY: as in `ring`, and the list ends where it was cut.
-        unsafe { self.post(first, qp) }?;
+        if let Err(fault) = unsafe { self.post(first, qp) } {
+            // No number is given twice.
+            (self.queued, self.posted) = (queued, queued);
+            return Err(fault);
+        }
         if !rest.is_null() {
             // What finds no room is the next list.
             (self.first, self.last, self.queued) = (rest, last, queued);

@@ -11,7 +11,7 @@ use runtime_core::{
     AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
     ServerTransport, Service,
 };
-use runtime_os::{LazyPollable, Pollable, Watch, Watched, clock, unwatch};
+use runtime_os::{Alarm, LazyPollable, Pollable, Watch, Watched, clock, unwatch};
 
 use crate::accept::{Acceptor, Door};
 use crate::address::{Address, Options};
@@ -39,6 +39,7 @@ pub struct Server<S: Service> {
     address: Address,
     local: SocketAddr,
     pollable: LazyPollable,
+    alarm: Alarm,
     service: core::marker::PhantomData<fn() -> S>,
 }
 
@@ -152,6 +153,7 @@ impl<S: Service> Server<S> {
             address,
             local,
             pollable: LazyPollable::default(),
+            alarm: Alarm::new(1),
             service: core::marker::PhantomData,
         })
     }
@@ -289,6 +291,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     }
 
     unsafe fn keep(&self, ticket: &RdmaTicket) -> Arc<Connection> {
+        // Its buffer comes back by another way than the others, which are counted.
+        self.reception.note_looks(1);
         // SAFETY: promise 1 of this function.
         let connection = unsafe { ticket.connection() };
         match self.reception.seats.get(connection.seat) {
@@ -323,7 +327,9 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         let give_back = |held| keep.give_back(held);
         // SAFETY: promise 1 of this function: it is the ticket's own connection, and the ticket is given up. The typed layer has built the
         // response, whose length it says.
-        unsafe { keep.answer(ticket, overlay, status, value, true, give_back) }
+        let replied = unsafe { keep.answer(ticket, overlay, status, value, true, give_back) };
+        keep.wake_if_lagging();
+        replied
     }
 
     unsafe fn client(&self, ticket: &RdmaTicket) -> ClientId {
@@ -372,6 +378,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         self.watch_channel();
         if self.reception.may_not_sleep() {
             self.reception.hub.bell.wake();
+        } else if let Some(time) = self.reception.looks_again_at() {
+            self.alarm.wake_at(time, waker);
         }
     }
 

@@ -38,7 +38,8 @@ impl RdmaTicket {
     /// Whose request it is.
     ///
     /// # Safety
-    /// 1. Its server was not used by `&mut` since the ticket was made, or its connection is kept.
+    /// 1. It waits in the line of its connection's seat, or its server was not used by `&mut` since it gave the ticket, or the connection is
+    ///    kept.
     #[inline(always)]
     pub(crate) unsafe fn connection(&self) -> &Connection {
         // SAFETY: promise 1: the seat, or whoever keeps the connection, has it.

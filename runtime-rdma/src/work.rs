@@ -51,12 +51,7 @@ impl Work {
                 lkey: place.lkey,
             }),
         };
-        let row: Box<[_]> = places.map(work).collect();
-        // Their addresses are final only now.
-        for work in &row {
-            work.request().sg_list = work.payload.get();
-        }
-        row
+        places.map(work).collect()
     }
 
     #[inline(always)]
@@ -94,6 +89,7 @@ impl Work {
         let request = self.request();
         request.wr_id = number;
         request.next = null_mut();
+        request.sg_list = self.payload.get();
         request.num_sge = i32::from(len != 0);
         request.send_flags = flags;
         // In network order, as the header says of it.
