@@ -92,12 +92,17 @@ impl Doorbells {
     /// Takes all that are held, for `ring`.
     #[cold]
     pub(crate) fn release(&self, mut ring: impl FnMut(u32)) {
-        self.look_at_handler();
+        let start = self.look_at_handler();
         self.since.set(0);
-        self.seats.borrow_mut().drain(..).for_each(&mut ring);
+        let mut held = self.seats.borrow_mut();
+        let count = held.len().max(1) as u64;
+        held.drain(..).for_each(&mut ring);
+        let took = clock::now() - start;
+        self.note_ring(took / count);
+        self.looked_at.set(start + took);
     }
 
-    /// Takes into account how long it took to ring for several replies.
+    /// Takes into account how long a ring for several replies took.
     pub(crate) fn note_ring(&self, took: u64) {
         self.ring_time.set((3 * self.ring_time.get() + took) / 4);
         self.looked_at.set(self.looked_at.get() + took);
