@@ -1,12 +1,8 @@
 //! The client's transport.
 
-use std::ptr::NonNull;
 use std::task::Waker;
 
-use runtime_core::{
-    ArrivedHead, AttachError, ClientConfig, ClientTransport, Completion, Connect, Service,
-    SlotShape,
-};
+use runtime_core::{AttachError, ClientConfig, ClientTransport, Connect, Service};
 use runtime_lane::{ClientEnd, Memory, Wake};
 use runtime_os::{Alarm, Sleeper, clock};
 
@@ -59,92 +55,19 @@ impl<S: Service> Client<S> {
     }
 }
 
-// SAFETY: `ClientEnd` keeps the promises over a `Memory`:
-// 1. `request` is the body of the slot that `take` gave, which is the largest request long and free until it is sent.
-// 2. `response` is that of a completed slot, whose word said that the server has given it up; it is used again only after `release`.
-// 3. An event's slot is overwritten only after `release_event`.
-// 4. `take` gives the one free slot outside the free list, and `send` takes the next from that list.
-// 5. Slots are numbered below `slots`.
+// SAFETY: see `runtime_lane::client_slots`; the end is made for fresh memory.
 unsafe impl<S: Service> ClientTransport for Client<S> {
     type Service = S;
 
     const OVERLAYS: bool = true;
-    const APART: usize = SlotShape::APART;
-
-    fn window(&self) -> usize {
-        self.memory().geometry().window
-    }
-
-    fn slots(&self) -> usize {
-        self.memory().geometry().slots()
-    }
+    runtime_lane::client_slots!();
 
     fn now(&self) -> u64 {
         clock::now()
     }
 
-    #[inline(always)]
-    fn take(&mut self) -> Option<u16> {
-        self.end.take()
-    }
-
-    #[inline(always)]
-    unsafe fn give_back(&mut self, _: u16) {
-        // Taking a slot changes nothing until it is sent.
-    }
-
-    #[inline(always)]
-    unsafe fn request(&mut self, slot: u16) -> NonNull<u8> {
-        // SAFETY: promise 1 of this function.
-        unsafe { self.end.request(slot) }
-    }
-
-    #[inline(always)]
-    unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool) {
-        // SAFETY: promise 1 of this function; `give_back` changes nothing.
-        unsafe { self.end.send(slot, method, len, overlay) };
-    }
-
-    #[inline(always)]
-    fn poll(&mut self) -> Option<Completion> {
-        self.end.poll()
-    }
-
-    #[inline(always)]
-    fn poll_slot(&mut self, slot: u16) -> Option<Completion> {
-        self.end.poll_slot(slot)
-    }
-
-    #[inline(always)]
-    fn slot_ready(&self, slot: u16) -> bool {
-        self.end.slot_ready(slot)
-    }
-
-    #[inline(always)]
-    unsafe fn release(&mut self, slot: u16) {
-        // SAFETY: promise 1 of this function.
-        unsafe { self.end.release(slot) };
-    }
-
-    fn poll_arrived(&mut self) -> Option<ArrivedHead> {
-        self.end.poll_event()
-    }
-
-    unsafe fn arrived_bytes(&self, head: &ArrivedHead) -> NonNull<u8> {
-        // SAFETY: promise 1 of this function.
-        unsafe { self.end.event_bytes(head) }
-    }
-
-    unsafe fn release_arrived(&mut self, _: ArrivedHead) {
-        self.end.release_event();
-    }
-
     fn peer_gone(&self) -> bool {
         self.memory().control().server_is_gone()
-    }
-
-    fn ready(&self) -> bool {
-        self.end.any_ready() || self.end.event_ready() || self.peer_gone()
     }
 
     fn yield_now(&self) {

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use runtime_core::{
-    AttachError, Audience, Bind, ClientId, EmitError, ReplyError, ReplyStatus, ServerConfig,
-    ServerTransport, Service, SlotShape,
+    AttachError, Audience, Bind, ClientId, EmitError, ServerConfig, ServerTransport, Service,
+    SlotShape,
 };
-use runtime_lane::{Geometry, LaneSet, LaneTicket, Memory, ServerLane};
+use runtime_lane::{Geometry, LaneSet, Memory, ServerLane};
 use runtime_os::{Sleeper, clock};
 
 use crate::hub::{Connector, Hub, Stopper};
@@ -129,20 +129,12 @@ impl<S: Service> Server<S> {
     }
 }
 
-// SAFETY: `LaneSet` and `ServerLane` keep the promises over a `Memory`:
-// 1. and 2. A ticket's slot belongs to its holder: the client does not touch a slot between sending it and its reply, and each
-//    ticket is answered once, since `reply` takes it.
-// 3. A lane's memory lives as long as anyone shares it: the set, or a token's `Keep`.
-// 4. `ServerLane::receive` marks the slot held until it is answered.
+// SAFETY: see `runtime_lane::lane_tickets`; all tickets come from the set.
 unsafe impl<S: Service> ServerTransport for Server<S> {
     type Service = S;
 
     const OVERLAYS: bool = true;
-    const APART: usize = SlotShape::APART;
-
-    type Ticket = LaneTicket<HeapMemory<S>>;
-
-    type Keep = Arc<ServerLane<HeapMemory<S>>>;
+    runtime_lane::lane_tickets!(HeapMemory<S>);
 
     fn id(&self) -> u64 {
         self.hub.id
@@ -159,78 +151,6 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
             self.read_mail();
         }
         self.lanes.poll()
-    }
-
-    #[inline(always)]
-    unsafe fn request(&self, ticket: &Self::Ticket) -> NonNull<u8> {
-        // SAFETY: promise 1 of this function: the ticket is of this set, which was not changed since.
-        let lane = unsafe { ticket.lane() };
-        // SAFETY: as above; it is the ticket's own lane.
-        unsafe { lane.request(ticket) }
-    }
-
-    #[inline(always)]
-    unsafe fn response(&self, ticket: &Self::Ticket, overlay: bool) -> NonNull<u8> {
-        // SAFETY: as in `request`.
-        let lane = unsafe { ticket.lane() };
-        // SAFETY: as above; it is the ticket's own lane.
-        unsafe { lane.response(ticket, overlay) }
-    }
-
-    #[inline(always)]
-    unsafe fn reply(
-        &self,
-        ticket: Self::Ticket,
-        overlay: bool,
-        status: ReplyStatus,
-        value: u32,
-    ) -> Result<(), ReplyError> {
-        // SAFETY: as in `request`.
-        let lane = unsafe { ticket.lane() };
-        // SAFETY: as above; it is the ticket's own lane.
-        unsafe { lane.reply(ticket, overlay, status, value) }
-    }
-
-    unsafe fn refuse(&self, ticket: Self::Ticket, status: ReplyStatus) -> Result<(), ReplyError> {
-        // SAFETY: as in `request`.
-        let lane = unsafe { ticket.lane() };
-        // SAFETY: as above; it is the ticket's own lane.
-        unsafe { lane.refuse(ticket, status) }
-    }
-
-    unsafe fn keep(&self, ticket: &Self::Ticket) -> Self::Keep {
-        // SAFETY: as in `request`.
-        unsafe { ticket.keep() }
-    }
-
-    unsafe fn kept_request(keep: &Self::Keep, ticket: &Self::Ticket) -> NonNull<u8> {
-        // SAFETY: promise 1 of this function: `keep` is the ticket's own lane.
-        unsafe { keep.request(ticket) }
-    }
-
-    unsafe fn kept_response(
-        keep: &Self::Keep,
-        ticket: &Self::Ticket,
-        overlay: bool,
-    ) -> NonNull<u8> {
-        // SAFETY: as in `kept_request`.
-        unsafe { keep.response(ticket, overlay) }
-    }
-
-    unsafe fn kept_reply(
-        keep: &Self::Keep,
-        ticket: Self::Ticket,
-        overlay: bool,
-        status: ReplyStatus,
-        value: u32,
-    ) -> Result<(), ReplyError> {
-        // SAFETY: as in `kept_request`.
-        unsafe { keep.reply(ticket, overlay, status, value) }
-    }
-
-    unsafe fn client(&self, ticket: &Self::Ticket) -> ClientId {
-        // SAFETY: as in `request`.
-        unsafe { ticket.lane() }.client()
     }
 
     fn clients(&self, visit: &mut dyn FnMut(ClientId)) {
@@ -262,34 +182,14 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         if self.hub.wants_attention() {
             self.read_mail();
         }
-        match to {
+        let to = match to {
             Audience::One(client) => {
-                let lane = self
-                    .numbers
-                    .get(&client.0)
-                    .and_then(|&index| self.lanes.lane(index));
-                let lane = lane.ok_or(EmitError::Disconnected)?;
-                // SAFETY: `self` is borrowed by `&mut`, so this is the only thread, and `fill` has no way to it.
-                unsafe { lane.emit(method, len, fill) }.map(|()| 1)
+                let lane = self.numbers.get(&client.0);
+                Some(*lane.ok_or(EmitError::Disconnected)?)
             }
-            Audience::All => {
-                let (mut delivered, mut full) = (0, 0);
-                for lane in self.lanes.iter() {
-                    // SAFETY: as above.
-                    match unsafe { lane.emit(method, len, fill) } {
-                        Ok(()) => delivered += 1,
-                        Err(EmitError::WouldBlock { .. }) => full += 1,
-                        // One that has just left is not missed.
-                        Err(_) => {}
-                    }
-                }
-                if full == 0 {
-                    Ok(delivered)
-                } else {
-                    Err(EmitError::WouldBlock { delivered, full })
-                }
-            }
-        }
+            Audience::All => None,
+        };
+        self.lanes.emit(to, method, len, fill)
     }
 
     fn ready(&self) -> bool {

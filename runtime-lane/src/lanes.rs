@@ -5,6 +5,8 @@ use core::ptr::NonNull;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use runtime_core::EmitError;
+
 use crate::control::{Side, Wake};
 use crate::memory::Memory;
 use crate::server::{LaneTicket, ServerLane};
@@ -409,6 +411,39 @@ impl<M: Memory> LaneSet<M> {
     /// True if a lane that is awake has a request, or may be found to have one.
     pub fn any_ready(&self) -> bool {
         self.rouse.get() || self.awake.iter().any(|polled| polled.is_ready())
+    }
+
+    /// Sends an event, which `fill` builds, to the client of one lane, or to all. Returns to how many.
+    ///
+    /// # Errors
+    /// Clients' windows are full; or the lane that is meant is not there, or its client is gone.
+    pub fn emit(
+        &mut self,
+        to: Option<u32>,
+        method: u16,
+        len: usize,
+        fill: &mut dyn FnMut(NonNull<u8>),
+    ) -> Result<usize, EmitError> {
+        if let Some(index) = to {
+            let lane = self.lane(index).ok_or(EmitError::Disconnected)?;
+            // SAFETY: the set is borrowed by `&mut`, so this is the only thread that emits, and `fill` has no way to it.
+            return unsafe { lane.emit(method, len, fill) }.map(|()| 1);
+        }
+        let (mut delivered, mut full) = (0, 0);
+        for lane in self.iter() {
+            // SAFETY: as above.
+            match unsafe { lane.emit(method, len, fill) } {
+                Ok(()) => delivered += 1,
+                Err(EmitError::WouldBlock { .. }) => full += 1,
+                // One that has just left is not missed.
+                Err(_) => {}
+            }
+        }
+        if full == 0 {
+            Ok(delivered)
+        } else {
+            Err(EmitError::WouldBlock { delivered, full })
+        }
     }
 
     /// The lane of that number.

@@ -23,6 +23,7 @@ mod lanes;
 mod memory;
 mod server;
 mod sync;
+mod transport;
 mod word;
 
 #[cfg(all(test, loom))]
