@@ -228,7 +228,9 @@ impl fmt::Display for EmitError {
 impl core::error::Error for EmitError {}
 
 /// Why a name could not be bound or connected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` prints the same text as `Display`: it is what a program prints whose `main` returns the error, and that is to say what to do.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachError {
     /// Nobody serves the name.
@@ -341,6 +343,12 @@ impl fmt::Display for AttachError {
             Self::Config { what } => f.write_str(what),
             Self::System { what, error } => write!(f, "{what}: {error}"),
         }
+    }
+}
+
+impl fmt::Debug for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -59,11 +59,26 @@ impl Address {
             Some((host, options)) => (host, Options::of(options).map_err(config)?),
             None => (text, Options::default()),
         };
-        let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
+        let Some((name, port)) = host.rsplit_once(':') else {
             return Err(config(
                 "has no port: it is to be `host:port`, as in `10.0.0.1:7700`".into(),
             ));
+        };
+        if port.parse::<u16>().is_err() {
+            return Err(config(format!(
+                "has the port `{port}`: it is to be a number from 0 to 65535, as in `10.0.0.1:7700`"
+            )));
+        }
+        if name.is_empty() {
+            return Err(config(
+                "has no host: it is to be `host:port`, and `0.0.0.0:7700` for all addresses of this host"
+                    .into(),
+            ));
+        }
+        if name.contains(':') && !name.starts_with('[') {
+            return Err(config(format!(
+                "has an IPv6 address without brackets: write `[{name}]:{port}`"
+            )));
         }
         Ok(Self {
             text: text.into(),
@@ -180,7 +195,10 @@ mod tests {
             refused("a:1?device"),
             "the address `a:1?device` has an option without a value: `device`"
         );
-        assert!(refused("a:70000").contains("has no port"));
+        assert!(refused("a:70000").contains("has the port `70000`: it is to be a number"));
+        assert!(refused(":7700").contains("has no host"));
+        assert!(refused("::1:7700").contains("write `[::1]:7700`"));
+        assert!(Address::of("[::1]:7700").is_ok());
     }
 
     #[test]

@@ -162,12 +162,12 @@ fn leave<S: Service, T: Trust>(hub: &Hub<S, T>, seat: Seat) {
 fn agree<S: Service, T: Trust>(terms: &Terms, wanted: &Terms) -> Result<Geometry, String> {
     if wanted.isolated != T::ISOLATED {
         let (here, there) = if T::ISOLATED {
-            ("", "not ")
+            ("is", "is not")
         } else {
-            ("not ", "")
+            ("is not", "is")
         };
         return Err(format!(
-            "the server's interface is {here}`@Shm(isolated)` and the client's is {there}; generate both from one definition"
+            "the server's interface {here} `@Shm(isolated)` and the client's {there}; generate both from one definition"
         ));
     }
     if wanted.shape != terms.shape {

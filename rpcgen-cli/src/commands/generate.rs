@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
         long = "backend",
         value_name = "BACKEND",
         value_delimiter = ',',
-        help = "Emit stubs for this backend instead of those that `@Backends` names; may be given several times",
+        help = "Emit stubs for this backend, and of those that `@Backends` names for no other; may be given several times",
         value_parser = PossibleValuesParser::new(Backend::ALL.map(rpcidl::backend_name))
             .try_map(|name| rpcidl::backend(&name).map_err(|error| error.message)),
     )]

@@ -135,14 +135,13 @@ fn descriptors_of_the_client<T: Way>() {
             let starved = Role::start(PROGRAM, &["starved", T::WORD, &name, &more.to_string()]);
             let said = starved.expect("");
             // The seat is free a moment later.
-            if !said.contains("TooManyClients") {
+            if !said.contains("has them all") {
                 break said;
             }
             assert!(start.elapsed() < LONG, "{more} more: {said}");
         };
         let is_served = said == "served true";
         if !is_served {
-            assert!(said.contains("System"), "{more} more: {said}");
             assert!(said.contains("Too many open files"), "{more} more: {said}");
         }
         served.push(is_served);
