@@ -22,7 +22,7 @@ pub(crate) fn find(options: &Options) -> Result<Option<Host>, String> {
         Ok(host) => Ok(Some(host)),
         Err(why) => {
             if options.backend.is_some() {
-                println!("nothing is measured over a device: {why}");
+                say!("nothing is measured over a device: {why}");
             }
             Ok(None)
         }
@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options, host: &Host, mut tell: impl FnMut(Figure)) 
             _ => Ok(()),
         };
         if let Err(why) = done {
-            println!("{workload:<3} {RDMA:<6} could not be measured: {why}");
+            say!("{workload:<3} {RDMA:<6} could not be measured: {why}");
         }
     }
 }

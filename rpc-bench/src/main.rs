@@ -1,6 +1,13 @@
 //! Benchmarks of rpcidl's backends: every time is a ratio to a baseline interleaved in the same run, and what can be counted
 //! is counted. `rpc-bench --help` says how to run them. Built with the feature `peers` it runs other queues beside.
 
+/// Prints a line; ends the program if whoever reads wants no more, as with `| head`.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::print_line(format_args!($($text)*))
+    };
+}
+
 mod compare;
 mod count;
 mod device;
@@ -94,6 +101,16 @@ struct Options {
     workloads: Vec<String>,
 }
 
+/// See `say`.
+fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::{ErrorKind, Write as _};
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => panic!("the standard output: {error}"),
+        Ok(()) => {}
+    }
+}
+
 fn main() -> ExitCode {
     let done = match parse(std::env::args().skip(1)) {
         Ok(Command::Help) => {
@@ -103,7 +120,7 @@ fn main() -> ExitCode {
         Ok(Command::Gate) => gate(),
         Ok(Command::Count { subject, calls }) => match count::run(&subject, calls) {
             Some(sum) => {
-                println!("{sum}");
+                say!("{sum}");
                 Ok(ExitCode::SUCCESS)
             }
             None => Err(format!("there is nothing to count called `{subject}`")),
@@ -197,12 +214,12 @@ fn gate() -> Result<ExitCode, String> {
     for shape in &count::SHAPES {
         let Some(limit) = shape.limit else { continue };
         let count = shape.generated().map_err(|why| why.to_string())?;
-        println!("{}", judge(&shape.subject(), count, limit));
+        say!("{}", judge(&shape.subject(), count, limit));
         held &= count <= limit;
     }
     for (side, rung) in ["client", "server"].iter().zip(together::doorbells()?) {
         let limit = traffic::DOORBELLS;
-        println!(
+        say!(
             "rdma/{side}, 32 calls in flight: {rung:.4} doorbells a call, at most {limit}: {}",
             if rung <= limit { "holds" } else { "OVER" }
         );
@@ -225,7 +242,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     let mut json = Json::open(options.json.as_deref())?;
     machine::raise_descriptor_limit();
     watchdog::start();
-    println!("{}", machine::describe());
+    say!("{}", machine::describe());
     let wanted = WORKLOADS.iter().filter(|workload| options.wants(workload));
     let mut cases: Vec<_> = wanted
         .flat_map(|workload| plan::cases(workload, options.quick))
@@ -237,7 +254,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         cases.extend(wanted.flat_map(|workload| plan::device_cases(workload, options.quick, host)));
     }
     if options.wants("B0") {
-        println!(
+        say!(
             "B0  system call {:.1} ns, copy of 1 MiB {:.1} GB/s",
             system::syscall(),
             system::copy()
@@ -253,7 +270,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     if options.wants("B6")
         && let Err(why) = instructions(options, &mut json)
     {
-        println!("B6  {why}");
+        say!("B6  {why}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -264,7 +281,7 @@ fn processes(options: &Options, json: &mut Json) {
     let core = machine::cores_before_pinning().get(1).copied();
     let mut tell = |figure: Figure| json.tell(&figure);
     let failed = |workload: &str, why: String| {
-        println!("{workload}  shm    could not be measured: {why}");
+        say!("{workload}  shm    could not be measured: {why}");
     };
     if options.wants("B3")
         && let Err(why) = many::run(quick, core, &mut tell)
@@ -303,7 +320,7 @@ fn time(cases: &[Case], quick: bool, json: &mut Json) {
         let comparison = match compare(&pair, &*case.baseline, &*case.subject, effort) {
             Ok(comparison) => comparison,
             Err(why) => {
-                println!(
+                say!(
                     "{}  {:<6} {} B, {}: could not be measured: {why}",
                     case.workload,
                     case.backend,
@@ -322,7 +339,7 @@ fn time(cases: &[Case], quick: bool, json: &mut Json) {
             must: case.must,
         };
         for line in row.text() {
-            println!("{line}");
+            say!("{line}");
         }
         for line in row.json() {
             json.line(&line);
@@ -387,10 +404,10 @@ fn instructions(options: &Options, json: &mut Json) -> Result<(), NotCounted> {
         }
         let counted = shape.count()?;
         watchdog::feed();
-        println!("{}", counted.text());
+        say!("{}", counted.text());
         json.line(&counted.json());
     }
-    println!(
+    say!(
         "B6  of each, {:.1} are the counting loop's own",
         count::counting_loop()?
     );
@@ -410,7 +427,7 @@ impl Json {
 
     /// Prints a figure, and writes it as well.
     fn tell(&mut self, figure: &Figure) {
-        println!("{}", figure.text());
+        say!("{}", figure.text());
         self.line(&figure.json());
     }
 

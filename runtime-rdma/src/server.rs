@@ -421,6 +421,14 @@ impl<S: Service> Bind for Server<S> {
             Some(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                 AttachError::InUse { name: address.text }
             }
+            Some(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => {
+                AttachError::Config {
+                    what: format!(
+                        "the address `{}` is none of this host; `ip address` lists those that it has",
+                        address.text
+                    ),
+                }
+            }
             Some(error) => system(format!("listening at `{}`", address.text), error),
             None => AttachError::NotFound { name: address.text },
         })

@@ -4,11 +4,12 @@
 
 mod peer;
 
+use peer::probe::probe::Service;
 use peer::{
     bind, connect, device, device_with, echo, guarded, honest_server, serve, settle, until,
     until_clean,
 };
-use runtime_core::{AttachError, ServerConfig};
+use runtime_core::{AttachError, Bind as _, ServerConfig};
 use sim_verbs::{Call, Traits};
 
 fn over(address: &str, device: &str) -> String {
@@ -236,6 +237,13 @@ fn addresses_that_lead_nowhere_are_named() {
             .unwrap()
             .to_string();
         assert!(error.starts_with(known), "{error}");
+        // An address for documentation, which nobody has (RFC 5737).
+        let error = runtime_rdma::Server::<Service>::bind("192.0.2.1:0", &ServerConfig::default());
+        let error = error.err().unwrap().to_string();
+        assert!(
+            error.contains("`192.0.2.1:0` is none of this host"),
+            "{error}"
+        );
     });
 }
 
@@ -258,10 +266,7 @@ fn a_name_that_nobody_serves_or_somebody_does_is_said() {
         };
         assert_eq!(connect(&address, 4).err(), Some(expected));
         let (taken, _server) = honest_server(&name, 2);
-        let again = <runtime_rdma::Server<peer::probe::probe::Service> as runtime_core::Bind>::bind(
-            &taken,
-            &ServerConfig::default(),
-        );
+        let again = runtime_rdma::Server::<Service>::bind(&taken, &ServerConfig::default());
         assert_eq!(again.err(), Some(AttachError::InUse { name: taken }));
     });
 }

@@ -32,7 +32,15 @@ enum Format {
 
 /// Runs it.
 pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
-    let stat = runtime_shm::stat(&args.name).map_err(|error| Stop::trouble(error.to_string()))?;
+    let stat = runtime_shm::stat(&args.name).map_err(|error| {
+        let mut text = error.to_string();
+        if args.name.contains(':') && !args.name.contains('/') {
+            text.push_str(
+                "; if this is the address of a server between nodes: stat looks at shared memory only",
+            );
+        }
+        Stop::trouble(text)
+    })?;
     match args.format {
         Format::Text => console.result(&text(&stat)),
         Format::Json => console.result(&format!("{:#}\n", json(&stat))),

@@ -109,6 +109,13 @@ fn a_server_that_never_finds_nothing_answers_all_the_same() {
 }
 
 #[test]
+fn an_address_between_nodes_is_told_what_is_looked_at() {
+    stat("127.0.0.1:7700", &[])
+        .exits(2)
+        .says("stat looks at shared memory only");
+}
+
+#[test]
 fn a_name_that_nobody_serves_is_an_error() {
     let name = name("nobody");
     stat(&name, &[])
