@@ -115,10 +115,15 @@ impl Address {
 impl Options {
     fn of(text: &str) -> Result<Self, String> {
         let mut options = Self::default();
+        let mut seen = Vec::new();
         for option in text.split('&') {
             let Some((name, value)) = option.split_once('=') else {
                 return Err(format!("has an option without a value: `{option}`"));
             };
+            if seen.contains(&name) {
+                return Err(format!("has `{name}` twice"));
+            }
+            seen.push(name);
             match name {
                 "device" => options.device = Some(value.into()),
                 "port" => options.port = Some(number(name, value, 1, u8::MAX)?),
@@ -196,6 +201,7 @@ mod tests {
             "the address `a:1?device` has an option without a value: `device`"
         );
         assert!(refused("a:70000").contains("has the port `70000`: it is to be a number"));
+        assert!(refused("a:1?port=1&port=2").contains("has `port` twice"));
         assert!(refused(":7700").contains("has no host"));
         assert!(refused("::1:7700").contains("write `[::1]:7700`"));
         assert!(Address::of("[::1]:7700").is_ok());
