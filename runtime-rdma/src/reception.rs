@@ -170,7 +170,7 @@ impl Reception {
         }
         // Clients may have given events back.
         self.harvest();
-        let (mut delivered, mut full, mut found) = (0, 0, false);
+        let (mut delivered, mut full) = (0, 0);
         for seated in self.seats.iter_mut() {
             let connection = &seated.connection;
             if let Audience::One(client) = to
@@ -182,7 +182,6 @@ impl Reception {
             if connection.link.is_gone() || !connection.is_ready() {
                 continue;
             }
-            found = true;
             if seated.credit == 0 {
                 full += 1;
                 continue;
@@ -194,12 +193,10 @@ impl Reception {
                 delivered += 1;
             }
         }
-        if full != 0 {
-            Err(EmitError::WouldBlock { delivered, full })
-        } else if !found && matches!(to, Audience::One(_)) {
-            Err(EmitError::Disconnected)
-        } else {
-            Ok(delivered)
+        match to {
+            _ if full != 0 => Err(EmitError::WouldBlock { delivered, full }),
+            Audience::One(_) if delivered == 0 => Err(EmitError::Disconnected),
+            _ => Ok(delivered),
         }
     }
 
