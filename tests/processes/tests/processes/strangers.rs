@@ -38,7 +38,7 @@ fn another_user_is_refused() {
     let stranger = Role::start(PROGRAM, &["stranger", "same", &name, STRANGER]);
     let said = stranger.expect("refused");
     assert!(
-        said.contains("Denied") && said.contains("@Shm(isolated)"),
+        said.contains("may not be used") && said.contains("@Shm(isolated)"),
         "{said}"
     );
     // The client looks whose server it is. The server does not rest on that.
