@@ -8,6 +8,7 @@ macro_rules! say {
     };
 }
 
+mod by_hand;
 mod compare;
 mod count;
 mod device;

@@ -435,11 +435,8 @@ impl Drop for Connection {
         // SAFETY: it is not used from here on, and dropped nowhere else.
         unsafe { ManuallyDrop::drop(&mut self.qp) };
         // SAFETY: every token of a request keeps the connection, which goes here.
-        let responses = self
-            .slots
-            .iter()
-            .map(|slot| unsafe { slot.take_response() });
-        self.pool.take_back(responses);
+        let response = |slot: &Slot| unsafe { slot.take_response() };
+        self.pool.take_back(self.slots.iter().map(response));
     }
 }
 

@@ -102,9 +102,8 @@ impl Outgoing {
             return Err(self.queue.fail(SendFault::Full));
         }
         // SAFETY: it is below the event window, for which the region was made.
-        Ok(Some(
-            unsafe { place_of(memory, self.next_event, self.event_bytes) }.start,
-        ))
+        let place = unsafe { place_of(memory, self.next_event, self.event_bytes) };
+        Ok(Some(place.start))
     }
 
     /// Adds the event that was built there.

@@ -290,11 +290,12 @@ impl Reception {
         let collects = self.doorbells.are_collecting()
             && !self.turns.is_empty()
             && self.doorbells.collects_next();
+        let rings = !collects;
         // One that rings for others, too, tells what that takes.
-        let start = (!collects && self.doorbells.is_any_held()).then(clock::now);
-        // SAFETY: promises 1 and 2; it is the ticket's own connection.
+        let start = (rings && self.doorbells.is_any_held()).then(clock::now);
         let replied =
-            unsafe { connection.answer(ticket, overlay, status, value, !collects, give_back) };
+            // SAFETY: promises 1 and 2; it is the ticket's own connection.
+            unsafe { connection.answer(ticket, overlay, status, value, rings, give_back) };
         if collects {
             self.hold(connection.seat);
         }

@@ -23,14 +23,18 @@ use sim_verbs::Traits;
 
 const ECHO: u16 = 1;
 
-/// A server with an event window of two.
-fn server_of_few_events(device: &str) -> (String, Honest) {
+/// A server with an event window of two, and a client of it that takes nothing.
+fn with_deaf_client() -> (Honest, RawClient) {
+    let (name, _) = device();
     let config = ServerConfig {
         max_clients: 4,
         event_window: 2,
         ..ServerConfig::default()
     };
-    bind(device, &config).unwrap()
+    let (address, mut server) = bind(&name, &config).unwrap();
+    let raw = RawClient::attach_deaf(&address, &name, 2);
+    settle(&mut server, 1);
+    (server, raw)
 }
 
 /// Messages for which a device has room, with a window of two and as many events.
@@ -51,10 +55,7 @@ fn fill(server: &mut Honest, raw: &mut RawClient, slots: u64, calls: u64) {
 #[test]
 fn no_event_is_built_over_one_that_waits() {
     guarded(|| {
-        let (name, _) = device();
-        let (address, mut server) = server_of_few_events(&name);
-        let mut raw = RawClient::attach_deaf(&address, &name, 2);
-        settle(&mut server, 1);
+        let (mut server, mut raw) = with_deaf_client();
         fill(&mut server, &mut raw, 2, ROOM);
         let places = std::cell::RefCell::new(Vec::new());
         let emit = |server: &mut Honest| {
@@ -84,10 +85,7 @@ fn no_event_is_built_over_one_that_waits() {
 #[test]
 fn a_client_that_takes_nothing_is_ended_in_time() {
     guarded(|| {
-        let (name, _) = device();
-        let (address, mut server) = server_of_few_events(&name);
-        let mut raw = RawClient::attach_deaf(&address, &name, 2);
-        settle(&mut server, 1);
+        let (mut server, mut raw) = with_deaf_client();
         fill(&mut server, &mut raw, 2, ROOM + 1);
         let start = Instant::now();
         while !server.clients().is_empty() {
@@ -149,10 +147,7 @@ fn token_without_room(
 #[test]
 fn a_sleeping_task_lets_go_what_another_thread_could_not() {
     guarded(|| {
-        let (name, _) = device();
-        let (address, mut server) = server_of_few_events(&name);
-        let mut raw = RawClient::attach_deaf(&address, &name, 2);
-        settle(&mut server, 1);
+        let (mut server, mut raw) = with_deaf_client();
         let flag = Arc::new(Flag(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&flag));
         let token = token_without_room(&mut server, &mut raw);
@@ -181,10 +176,7 @@ fn a_sleeping_task_lets_go_what_another_thread_could_not() {
 #[test]
 fn a_task_sleeps_between_two_looks_for_room() {
     guarded(|| {
-        let (name, _) = device();
-        let (address, mut server) = server_of_few_events(&name);
-        let mut raw = RawClient::attach_deaf(&address, &name, 2);
-        settle(&mut server, 1);
+        let (mut server, mut raw) = with_deaf_client();
         fill(&mut server, &mut raw, 2, ROOM + 1);
         let flag = Arc::new(Flag(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&flag));

@@ -51,8 +51,8 @@ impl Channelled {
     /// The queue of the next event.
     fn get(&self) -> Result<*mut ibv_cq, c_int> {
         let (mut cq, mut context) = (null_mut(), null_mut());
-        // SAFETY: the channel is the node's.
         let result =
+            // SAFETY: the channel is the node's.
             unsafe { (self.node.lib.get_cq_event)(self.channel, &raw mut cq, &raw mut context) };
         if result == 0 { Ok(cq) } else { Err(errno()) }
     }

@@ -274,8 +274,8 @@ impl Node {
 
     pub(crate) fn state(&self, qp: *mut ibv_qp) -> ibv_qp_state {
         let (mut attr, mut init) = (ibv_qp_attr::default(), ibv_qp_init_attr::default());
-        // SAFETY: the queue pair is the node's.
         let result =
+            // SAFETY: the queue pair is the node's.
             unsafe { (self.lib.query_qp)(qp, &raw mut attr, IBV_QP_STATE as c_int, &raw mut init) };
         assert_eq!(result, 0);
         attr.qp_state
