@@ -7,6 +7,7 @@ use runtime_core::{ArrivedHead, Completion, ReplyHead, SlotShape};
 
 use crate::control::Wake;
 use crate::memory::{Area, Memory, load};
+use crate::prefetch::prefetch_for_writing;
 use crate::sync::Ordering;
 use crate::word::Word;
 
@@ -354,6 +355,9 @@ impl<M: Memory> ClientEnd<M> {
 
     #[inline(always)]
     fn append_free(&mut self, slot: u16) {
+        // Several calls are in flight, and one of those that follow goes to this slot.
+        // SAFETY: the slot is one that there is, as in `slot`.
+        unsafe { prefetch_for_writing(&self.memory, Area::Request, slot) };
         let last = self.last;
         self.slot(last).free = slot;
         self.last = slot;

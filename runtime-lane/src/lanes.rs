@@ -80,6 +80,8 @@ impl<M: Memory> Polled<M> {
             // And this one stays the first. Whether there is a slot of that number is asked when it is looked at.
             self.second = word.next();
         } else {
+            // SAFETY: `first` is below the number of slots.
+            unsafe { shared.prefetch_reply(slot) };
             // Slots mostly follow each other in the same order. The usual one is stored before the word is asked, so that the next look
             // waits for a prediction and not for this word: a row of requests is then fetched together, and not each after the one that
             // names it.

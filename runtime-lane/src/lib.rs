@@ -21,6 +21,7 @@ mod client;
 mod control;
 mod lanes;
 mod memory;
+mod prefetch;
 mod server;
 mod sync;
 mod transport;

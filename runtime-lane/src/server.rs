@@ -8,6 +8,7 @@ use runtime_core::{ClientId, EmitError, ReplyError, ReplyStatus, Ticket};
 use crate::client::event_identity;
 use crate::control::Wake;
 use crate::memory::{Area, Memory, load};
+use crate::prefetch::prefetch_for_writing;
 use crate::sync::{AtomicU16, AtomicU64, Ordering};
 use crate::word::Word;
 
@@ -217,6 +218,18 @@ impl<M: Memory> ServerLane<M> {
                 .take_in(Area::Request, slot as usize, word.len() as usize);
         };
         Some(word)
+    }
+
+    /// Asks for the lines of the reply in `slot`, while its request is looked at.
+    ///
+    /// # Safety
+    /// 1. `slot` is below the number of slots.
+    #[inline(always)]
+    pub(crate) unsafe fn prefetch_reply(&self, slot: u16) {
+        // Which of the two the method wants is not known yet; most have a response where there are any.
+        let area = Area::of_reply::<M>(false);
+        // SAFETY: promise 1.
+        unsafe { prefetch_for_writing(&self.memory, area, slot) };
     }
 
     /// The place of a held request.

@@ -1,0 +1,52 @@
+//! Asking for the lines of an area before they are written.
+
+use runtime_core::SlotShape;
+
+use crate::memory::{Area, Memory};
+
+/// Lines of an area that are asked for; a longer message is written so long that the processor's own prefetcher is in step by then.
+const MOST: usize = 2;
+
+/// Asks for the lines of an area that this side writes next. The peer has read them, and a store waits until they are back; so while several
+/// calls are in flight they are asked for as soon as the slot is this side's, and travel while it does other things.
+///
+/// Measured for 64 B with 32 calls in flight, with it and without, by turns in one run: 33 against 39 ns a call on near cores, 133 against 161 on far
+/// ones. With one call at a time, where it is not done, it would only cost: 159 against 146 ns.
+///
+/// # Safety
+/// 1. There is such a slot.
+#[inline(always)]
+pub(crate) unsafe fn prefetch_for_writing<M: Memory>(memory: &M, area: Area, slot: u16) {
+    let shape = &memory.geometry().shape;
+    let bytes = match area {
+        Area::Request => shape.request_area,
+        Area::Response => shape.response_area,
+        Area::Event => shape.event_area,
+    };
+    // SAFETY: promise 1.
+    let start = core::ptr::from_ref(unsafe { memory.word(area, slot as usize) }).cast::<u8>();
+    for line in 0..(bytes / SlotShape::LINE).min(MOST) {
+        prefetch_line(start.wrapping_add(line * SlotShape::LINE));
+    }
+}
+
+#[inline(always)]
+fn prefetch_line(line: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
+    {
+        // By name, because the compiler takes its own intrinsic for a prefetch for reading where it does not know that the processor has this
+        // one. All x86-64 processors take it, some as a no-op (Intel, Software Developer's Manual, volume 2, PREFETCHW).
+        // SAFETY: a hint, which reads nothing and does not fault, whatever the address.
+        unsafe {
+            core::arch::asm!("prefetchw [{0}]", in(reg) line, options(nostack, preserves_flags, readonly));
+        }
+    }
+    #[cfg(all(target_arch = "aarch64", not(any(miri, loom))))]
+    {
+        // SAFETY: as above.
+        unsafe {
+            core::arch::asm!("prfm pstl1keep, [{0}]", in(reg) line, options(nostack, preserves_flags, readonly));
+        }
+    }
+    let _ = line;
+}
