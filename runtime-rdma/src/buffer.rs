@@ -7,14 +7,19 @@ use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use crate::connection::Connection;
 use crate::verbs::bindings::{IBV_ACCESS_LOCAL_WRITE, ibv_recv_wr, ibv_sge};
 use crate::verbs::{Pd, PostError, Region, explain_registration};
 use crate::work::Place;
 
 /// A buffer and its receive request.
+#[repr(C)]
 pub(crate) struct Buffer {
-    pub(crate) place: Place,
+    /// First, so that a list of buffers and one of their requests are the same pointers.
     request: UnsafeCell<ibv_recv_wr>,
+    pub(crate) place: Place,
+    /// Whose request is in it, while one is held there.
+    owner: Cell<Option<NonNull<Connection>>>,
     payload: UnsafeCell<ibv_sge>,
 }
 
@@ -38,8 +43,9 @@ impl Held {
     /// 1. A completion just polled has this `wr_id`, and its request was posted by a [`Chain`].
     #[inline(always)]
     pub(crate) unsafe fn completed(wr_id: u64) -> Self {
+        let buffer = NonNull::new(wr_id as *mut Buffer);
         // SAFETY: `Buffers::new` put the buffer's address there, and the device gives back what it was given.
-        Self(unsafe { NonNull::new_unchecked(wr_id as *mut Buffer) })
+        Self(unsafe { buffer.unwrap_unchecked() })
     }
 
     /// The holder of this buffer, for where it is kept in a form that can be copied.
@@ -86,6 +92,27 @@ impl Held {
         // SAFETY: buffers live as long as anyone may hold them: see `Buffers`.
         unsafe { self.0.as_ref() }.place
     }
+
+    /// Notes whose request is in the buffer.
+    #[inline(always)]
+    pub(crate) fn set_owner(&self, owner: &Connection) {
+        // SAFETY: as above; whoever holds the buffer has its cells to himself.
+        unsafe { self.0.as_ref() }
+            .owner
+            .set(Some(NonNull::from(owner)));
+    }
+}
+
+impl Buffer {
+    /// What [`Held::set_owner`] has noted, for whoever holds the buffer.
+    ///
+    /// # Safety
+    /// 1. It was called since the device had the buffer.
+    #[inline(always)]
+    pub(crate) unsafe fn owner(&self) -> NonNull<Connection> {
+        // SAFETY: promise 1.
+        unsafe { self.owner.get().unwrap_unchecked() }
+    }
 }
 
 /// Buffers of one size in one region.
@@ -112,6 +139,7 @@ impl Buffers {
         let buffers: Box<[Buffer]> = (0..count)
             .map(|number| Buffer {
                 place: place(number),
+                owner: Cell::new(None),
                 request: UnsafeCell::new(ibv_recv_wr {
                     wr_id: 0,
                     next: std::ptr::null_mut(),
@@ -162,41 +190,42 @@ impl std::fmt::Debug for Buffers {
 #[derive(Debug)]
 pub(crate) struct Chain {
     first: Cell<*mut ibv_recv_wr>,
-    count: Cell<u32>,
+    /// How many make it [full](Self::push), and how many more that are.
+    list: usize,
+    room: Cell<usize>,
 }
 
 // SAFETY: it holds buffers, and is made of pointers to them.
 unsafe impl Send for Chain {}
 
 impl Chain {
-    pub(crate) const fn new() -> Self {
+    /// One that is full with so many.
+    pub(crate) const fn new(list: usize) -> Self {
         Self {
             first: Cell::new(std::ptr::null_mut()),
-            count: Cell::new(0),
+            list,
+            room: Cell::new(list),
         }
     }
 
+    /// Adds a buffer. True if it is full now, and is to be posted; whoever does not may go on.
     #[inline(always)]
-    pub(crate) fn len(&self) -> u32 {
-        self.count.get()
-    }
-
-    /// Adds a buffer.
-    #[inline(always)]
-    pub(crate) fn push(&self, held: Held) {
+    pub(crate) fn push(&self, held: Held) -> bool {
         // SAFETY: buffers live as long as anyone may hold them.
         let request = unsafe { held.into_raw().as_ref() }.request.get();
         // SAFETY: whoever holds a buffer has its cells to himself, and that is this chain now.
         unsafe { (*request).next = self.first.get() };
         self.first.set(request);
-        self.count.set(self.count.get() + 1);
+        let room = self.room.get().wrapping_sub(1);
+        self.room.set(room);
+        room == 0
     }
 
     /// Gives them all to the device by `post`, which gets the first of the list. For the thread that polls their completions alone: see
     /// [`Held::post_alone`].
     ///
     /// # Errors
-    /// The device took no more; those that it did not take are still in the chain.
+    /// The device took no more; those that it did not take are still in the chain, which is full again with the next.
     #[cold]
     pub(crate) fn post(
         &self,
@@ -207,23 +236,24 @@ impl Chain {
             return Ok(());
         }
         let posted = post(first);
-        let (mut count, mut result) = (0, Ok(()));
+        let (mut room, mut result) = (self.list, Ok(()));
         match posted {
             Ok(()) => first = std::ptr::null_mut(),
             Err(error) => {
-                count = self.count.get();
                 // Those before the one that was refused have gone.
                 while first != error.bad && !first.is_null() {
                     // SAFETY: it was in this chain when it was posted, and nobody else holds it yet: this is the thread that polls
                     // completions.
                     first = unsafe { (*first).next };
-                    count -= 1;
+                }
+                if !first.is_null() {
+                    room = 1;
                 }
                 result = Err(error.errno);
             }
         }
         self.first.set(first);
-        self.count.set(count);
+        self.room.set(room);
         result
     }
 }

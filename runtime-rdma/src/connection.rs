@@ -3,8 +3,9 @@
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::{Mutex, MutexGuard};
 use runtime_core::{ClientId, ReplyError, ReplyStatus};
 use runtime_os::{Watch, clock, unwatch};
 
@@ -14,10 +15,11 @@ use crate::device::Port;
 use crate::hub::Hub;
 use crate::imm::{FromServer, Tag};
 use crate::link::Link;
-use crate::outgoing::{Outgoing, Slot};
+use crate::outgoing::Outgoing;
 use crate::pool::Pool;
 use crate::qp::Made;
 use crate::sender::{MAX_HELD, SendFault, SendQueue};
+use crate::slot::Slot;
 use crate::ticket::RdmaTicket;
 use crate::verbs::{Cq, Qp, Region};
 
@@ -65,6 +67,18 @@ pub(crate) struct Ends {
     pub(crate) event_memory: Option<Region>,
 }
 
+/// What a request is answered.
+struct Answer<'a> {
+    slot: &'a Slot,
+    tag: Tag,
+    /// Where the request lies.
+    request: Held,
+    overlay: bool,
+    status: ReplyStatus,
+    value: u32,
+    rings: bool,
+}
+
 impl Connection {
     pub(crate) fn new(made: Made, ends: Ends) -> Arc<Self> {
         let Ends {
@@ -76,7 +90,7 @@ impl Connection {
         } = ends;
         let queue = SendQueue::new(made.depth, made.inline);
         let bytes = ends.pool.shape.event;
-        let out = Outgoing::new(queue, &responses, events, bytes, event_memory);
+        let out = Outgoing::new(queue, events, bytes, event_memory);
         let connection = Self {
             watch: OnceLock::new(),
             out: Mutex::new(out),
@@ -87,7 +101,7 @@ impl Connection {
             link: ends.link,
             window,
             events,
-            slots: responses.into_iter().map(Slot::new).collect(),
+            slots: Slot::row(responses),
             posted: AtomicU64::new(0),
             ready: AtomicBool::new(false),
             hub: ends.hub,
@@ -110,7 +124,7 @@ impl Connection {
 
     #[inline(always)]
     fn out(&self) -> MutexGuard<'_, Outgoing> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+        self.out.lock()
     }
 
     /// Says that the client's queue pair can receive.
@@ -190,72 +204,129 @@ impl Connection {
         rings: bool,
         give_back: impl FnOnce(Held),
     ) -> Result<(), ReplyError> {
-        // SAFETY: promise 1: whoever holds the request holds its buffer, and gives it up.
-        let mut held = unsafe { Held::from_raw(ticket.buffer()) };
         // SAFETY: promise 1.
         let slot = unsafe { self.slot(&ticket) };
+        // SAFETY: promise 1: whoever holds the request holds its buffer, and gives it up.
+        let request = unsafe { Held::from_raw(ticket.buffer()) };
         let mut out = self.out();
+        let number = out.queue.direct();
+        let is_usual = rings && status == ReplyStatus::Ok && value != 0;
+        let (Some(number), true, false) = (number, is_usual, self.link.is_gone()) else {
+            let answer = Answer {
+                slot,
+                tag: ticket.tag(),
+                request,
+                overlay,
+                status,
+                value,
+                rings,
+            };
+            // SAFETY: promise 2.
+            return unsafe { self.answer_otherwise(out, answer, give_back) };
+        };
+        let mut spare = request;
+        if overlay {
+            // SAFETY: promises 1 and 2.
+            spare = unsafe { self.take_over(&mut out, slot, spare, value) };
+        }
+        // Before the reply can leave, after which the client may send the next request.
+        give_back(spare);
+        // Before it can leave. Release: pairs with the Acquire in `accept`.
+        slot.state.store(number + 1, Ordering::Release);
+        let (tag, status) = (ticket.tag(), ReplyStatus::Ok);
+        let imm = FromServer::Reply { tag, status }.to_bits();
+        // SAFETY: the lock is held to the end.
+        let work = unsafe { slot.reply() };
+        // SAFETY: 1. It was given above. 2. It stays in its box, and is used again after a next request of the slot was accepted, which `state`
+        // forbids before this message has left. Likewise the response's buffer: what then goes not inline is read by the device alone.
+        // Memory lives as long as the pool, and the pool longer than the queue pair.
+        let sent = unsafe { out.queue.send_at_once(number, work, imm, value, &self.qp) };
+        if sent.is_err() {
+            self.finish_ring(out, sent);
+        } else {
+            // Release: pairs with the Acquire in `accept`.
+            self.posted.store(number + 1, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The same for what does not leave at once, has no response, or cannot be sent.
+    ///
+    /// # Safety
+    /// 1. As promise 2 of [`answer`](Self::answer).
+    #[inline(never)]
+    unsafe fn answer_otherwise(
+        &self,
+        mut out: MutexGuard<'_, Outgoing>,
+        answer: Answer<'_>,
+        give_back: impl FnOnce(Held),
+    ) -> Result<(), ReplyError> {
+        let Answer {
+            slot,
+            tag,
+            request,
+            status,
+            value,
+            ..
+        } = answer;
         if self.link.is_gone() || out.is_closing {
             // Release: pairs with the Acquire in `accept`.
             slot.state.store(Slot::ENDED, Ordering::Release);
-            return Err(self.give_up(out, held, give_back));
+            return Err(self.give_up(out, request, give_back));
         }
         if status == ReplyStatus::Ok && value == 0 {
-            give_back(held);
+            give_back(request);
             // Release: as above.
             slot.state.store(Slot::ENDED, Ordering::Release);
-            out.free(ticket.tag(), &self.slots);
+            out.free(tag, &self.slots);
         } else {
-            let mut len = value;
+            let (mut len, mut spare) = (value, request);
             if status != ReplyStatus::Ok {
                 len = slot.write_number(value);
-            } else if overlay {
-                let bytes = value as usize;
-                if bytes > COPIED && out.may_reuse(ticket.tag(), &self.send_cq) {
-                    // Sent from where it was edited. The buffers change places: the one in which the slot's last response was built takes
-                    // the request's among those that receive. The client's device has that response: it is not read again.
-                    out.replies[ticket.tag().slot()].set_place(held.place());
-                    held = slot.exchange(held);
-                } else {
-                    let place = slot.response_place();
-                    // SAFETY: both buffers are held here, have room for every response that may overlay, and are two.
-                    unsafe {
-                        place
-                            .start
-                            .copy_from_nonoverlapping(held.place().start, bytes);
-                    }
-                }
+            } else if answer.overlay {
+                // SAFETY: promise 1.
+                spare = unsafe { self.take_over(&mut out, slot, spare, value) };
             }
-            // Before the reply can leave, after which the client may send the next request.
-            give_back(held);
-            let tag = ticket.tag();
-            let imm = FromServer::Reply { tag, status }.to_bits();
-            let has_freed = out.freed_len != 0;
-            let Outgoing { queue, replies, .. } = &mut *out;
-            // Before it can leave. Release: pairs with the Acquire in `accept`.
-            slot.state.store(queue.next_number() + 1, Ordering::Release);
-            // SAFETY: as `slot`, of which there are as many.
-            let work = unsafe { replies.get_unchecked(tag.slot()) };
-            if rings && !has_freed {
-                // SAFETY: 1. It stays in its box, and is used again after a next request of the slot was accepted, which `state` forbids
-                // before this message has left. 2. Likewise the response's buffer: what then goes not inline is read by the device alone.
-                // Memory lives as long as the pool, and the pool longer than the queue pair.
-                let rung = unsafe { queue.send(work, imm, len, &self.qp, &self.send_cq) };
-                if rung.is_err() || queue.waiting() != 0 {
-                    self.finish_ring(out, rung);
-                } else {
-                    // Release: pairs with the Acquire in `accept`.
-                    self.posted.store(queue.posted(), Ordering::Release);
-                }
-                return Ok(());
-            }
-            // SAFETY: as above.
-            unsafe { queue.push(work, imm, len) };
+            // As in `answer`.
+            give_back(spare);
+            // Release: as in `answer`.
+            slot.state
+                .store(out.queue.next_number() + 1, Ordering::Release);
+            let said = FromServer::Reply { tag, status };
+            // SAFETY: the lock is held.
+            let work = unsafe { slot.reply() };
+            // SAFETY: as in `answer`.
+            unsafe { out.queue.push(work, said.to_bits(), len) };
         }
-        if rings || out.queue.waiting() >= MAX_HELD {
+        if answer.rings || out.queue.waiting() >= MAX_HELD {
             self.ring_with(out);
         }
         Ok(())
+    }
+
+    /// Makes what was built over a request the response of its slot, and gives the buffer that the device is to have again.
+    ///
+    /// # Safety
+    /// 1. The slot's request is held, in this buffer, and the response of this length has been built there.
+    #[inline(always)]
+    unsafe fn take_over(&self, out: &mut Outgoing, slot: &Slot, request: Held, len: u32) -> Held {
+        let bytes = len as usize;
+        // SAFETY: whoever has `out` has the lock.
+        let work = unsafe { slot.reply() };
+        if bytes > COPIED && out.may_reuse(work, &self.send_cq) {
+            // Sent from where it was edited. The buffers change places: the one in which the slot's last response was built takes the request's
+            // among those that receive. The client's device has that response: it is not read again.
+            work.set_place(request.place());
+            return slot.exchange(request);
+        }
+        let place = slot.response_place();
+        // SAFETY: both buffers are held here, have room for every response that may overlay, and are two.
+        unsafe {
+            place
+                .start
+                .copy_from_nonoverlapping(request.place().start, bytes);
+        }
+        request
     }
 
     /// Gives the buffer of a request back that cannot be answered.

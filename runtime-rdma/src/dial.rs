@@ -98,9 +98,11 @@ pub(crate) fn dial<S: Service>(address: &Address, window: usize) -> Result<Diall
         &recv_cq,
         None,
     )?;
-    let chain = Chain::new();
+    let chain = Chain::new(usize::MAX);
     // SAFETY: they were made just now.
-    unsafe { arrivals.hold() }.for_each(|held| chain.push(held));
+    unsafe { arrivals.hold() }.for_each(|held| {
+        chain.push(held);
+    });
     let qp = &made.qp;
     // SAFETY: a chain is a list of requests whose buffers nobody else has. Their memory goes after the queue pair: the endpoint keeps both,
     // and without one the locals are dropped in the reverse order of their making.

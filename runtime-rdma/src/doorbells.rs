@@ -84,6 +84,7 @@ impl Doorbells {
     }
 
     /// True if some are held for too long.
+    #[cold]
     pub(crate) fn are_overdue(&self) -> bool {
         let now = self.look_at_handler();
         now - self.since.get() > self.hold_time()

@@ -33,8 +33,6 @@ pub(crate) struct Endpoint {
     qp: Qp,
     send_cq: Arc<Cq>,
     polled: Polled,
-    /// How many messages had left when it was polled: what was received by then is no reply to later ones.
-    left: u64,
     channel: Arc<Channel>,
     queue: SendQueue,
     /// Requests, by slot, and what the device is told of them.
@@ -49,8 +47,6 @@ pub(crate) struct Endpoint {
     /// Those that the device is to have again.
     spare: Chain,
     slots: Slots,
-    /// True if `poll` has taken in all that there was, and has not said so.
-    was_drained: bool,
     /// Events that have arrived.
     events: VecDeque<Event>,
     given_back: GivenBack,
@@ -99,14 +95,12 @@ impl Endpoint {
             send_cq: made.send_cq,
             // SAFETY: it was made for this queue pair alone, to which buffers are posted in chains, and is polled nowhere else.
             polled: unsafe { Polled::new(parts.recv_cq) },
-            left: 0,
             channel: parts.channel,
             requests: parts.requests,
             shape: parts.shape,
             _arrivals: parts.arrivals,
-            spare: Chain::new(),
+            spare: Chain::new(SLACK),
             slots: Slots::new(window, parts.shape.arrival()),
-            was_drained: false,
             events: VecDeque::with_capacity(parts.events),
             given_back: GivenBack::new(parts.events as u64),
             holds: false,
@@ -122,9 +116,9 @@ impl Endpoint {
 
     /// A free slot.
     #[inline(always)]
-    pub(crate) fn take(&mut self) -> Option<u16> {
-        let slot = self.slots.free()?;
-        (!self.link.is_gone()).then_some(slot)
+    pub(crate) fn take(&self) -> Option<u16> {
+        // That the server is gone is seen by whoever looks for the reply, as between threads and processes.
+        self.slots.free()
     }
 
     /// The request of a slot.
@@ -145,24 +139,37 @@ impl Endpoint {
     #[inline(always)]
     pub(crate) unsafe fn send(&mut self, slot: u16, method: u16, len: usize) {
         // SAFETY: promise 1; between `take` and this the client uses no other slot.
-        let tag = unsafe { self.slots.send(slot, self.queue.next_number()) };
+        let tag = unsafe { self.slots.send(slot) };
         let imm = FromClient::Request { tag, method }.to_bits();
+        let Some(number) = self.queue.direct() else {
+            // SAFETY: promise 1.
+            return unsafe { self.line_up(slot, imm, len as u32) };
+        };
         // SAFETY: promise 1, and there is one for each slot.
         let work = unsafe { self.works.get_unchecked(usize::from(slot)) };
-        if self.holds {
-            // SAFETY: 1. It stays in its box, and is used again when the slot is, which is free only after a reply that came after it has
-            // left (`Slots::replied`). 2. Likewise the slot's request: what goes not inline is read by the device alone then. Memory goes
-            // after the queue pair.
-            unsafe { self.queue.push(work, imm, len as u32) };
-            if self.queue.waiting() >= MAX_HELD {
-                self.ring();
-            }
-        } else {
-            let (queue, qp, cq) = (&mut self.queue, &self.qp, &self.send_cq);
-            // SAFETY: as above.
-            if let Err(fault) = unsafe { queue.send(work, imm, len as u32, qp, cq) } {
-                self.note(fault);
-            }
+        // SAFETY: 1. It was given just now. 2. It stays in its box, and is used again when the slot is, which is free only after a reply that was
+        // taken when it had left. Likewise the slot's request: what goes not inline is read by the device alone then. Memory goes after the
+        // queue pair.
+        let sent = unsafe {
+            self.queue
+                .send_at_once(number, work, imm, len as u32, &self.qp)
+        };
+        if let Err(fault) = sent {
+            self.note(fault);
+        }
+    }
+
+    /// Adds the request of a slot to those that wait, and rings if they are not held back.
+    ///
+    /// # Safety
+    /// As for [`send`](Self::send).
+    #[inline(never)]
+    unsafe fn line_up(&mut self, slot: u16, imm: u32, len: u32) {
+        let work = &self.works[usize::from(slot)];
+        // SAFETY: as in `send`.
+        unsafe { self.queue.push(work, imm, len) };
+        if !self.holds || self.queue.waiting() >= MAX_HELD {
+            self.ring();
         }
     }
 
@@ -180,47 +187,67 @@ impl Endpoint {
     }
 
     pub(crate) fn hold_doorbell(&mut self) {
-        self.holds = true;
+        self.set_holds(true);
     }
 
     pub(crate) fn ring_doorbell(&mut self) {
-        self.holds = false;
+        self.set_holds(false);
         self.ring();
+    }
+
+    fn set_holds(&mut self, holds: bool) {
+        self.holds = holds;
+        self.queue.set_detour(holds);
     }
 
     /// The next reply, in any order.
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Option<Completion> {
-        if self.slots.has_arrived() {
-            return self.slots.next_arrived();
-        }
         if self.polled.is_empty() {
             // Whoever polls goes on until there is nothing more, which was seen when the last ones came.
-            if std::mem::take(&mut self.was_drained) {
+            if self.polled.take_is_all() {
                 return None;
             }
-            if self.look() == 0 {
-                return None;
+            if self.slots.has_arrived() {
+                return self.poll_arrived();
             }
-            self.was_drained = self.polled.is_all();
+            if self.queue.waiting() != 0 {
+                self.look_and_ring();
+                return self.poll_arrived();
+            }
+            match self.polled.poll() {
+                Some(1..) => {}
+                Some(0) => {
+                    // That has been said now.
+                    self.polled.take_is_all();
+                    return None;
+                }
+                None => {
+                    self.lose_queue();
+                    return None;
+                }
+            }
+        } else if self.queue.waiting() != 0 {
+            // What waits has no reply yet, whatever the server says.
+            self.harvest();
+            return self.poll_arrived();
         }
         if let Some(message) = self.polled.peek()
-            && let Some(slot) = self.slots.replied(message.imm, self.left)
+            && let Some(slot) = self.slots.replied(message.imm())
         {
-            // SAFETY: it was given just now.
-            let held = unsafe { self.polled.take_seen(message) };
-            return Some(self.slots.complete(slot, message.len, held));
+            let (held, len) = message.take();
+            return Some(self.slots.complete(slot, len, held));
         }
-        self.poll_other()
+        // What is no reply, or none without an error.
+        self.harvest();
+        self.poll_arrived()
     }
 
-    /// The same after what is no reply, or none without an error.
-    #[cold]
-    fn poll_other(&mut self) -> Option<Completion> {
-        // What it finds may be nothing to poll, and then nobody asks again before there is more.
-        self.was_drained = false;
-        self.harvest();
-        self.slots.next_arrived()
+    /// One of the replies that have arrived.
+    #[inline(always)]
+    fn poll_arrived(&mut self) -> Option<Completion> {
+        let slot = self.slots.next_arrived()?;
+        Some(self.slots.complete_arrived(slot))
     }
 
     /// The reply of this slot, if it has arrived.
@@ -327,8 +354,7 @@ impl Endpoint {
     /// Lets the device have a buffer again, soon: the slack among the buffers is for those that wait here.
     #[inline(always)]
     fn spare(&mut self, held: Held) {
-        self.spare.push(held);
-        if self.spare.len() as usize >= SLACK / 2 {
+        if self.spare.push(held) {
             self.post_spare();
         }
     }
@@ -349,17 +375,22 @@ impl Endpoint {
     }
 
     /// Takes in all that has arrived.
-    #[inline]
+    #[cold]
     fn harvest(&mut self) {
-        if self.take_in() != 0 && self.polled.is_all() {
+        if self.take_in() != 0 && self.polled.take_is_all() {
             return;
         }
         // At most as many as there are buffers to receive into: a server that goes on sending must not keep the client here.
         let mut most = self.receives;
         loop {
-            self.look();
-            most = most.saturating_sub(self.take_in());
-            if self.polled.is_all() || most == 0 {
+            let count = if self.queue.waiting() == 0 {
+                self.look();
+                self.take_in()
+            } else {
+                self.look_and_ring()
+            };
+            most = most.saturating_sub(count);
+            if self.polled.take_is_all() || most == 0 {
                 break;
             }
         }
@@ -376,32 +407,27 @@ impl Endpoint {
         count
     }
 
-    /// Polls the completion queue, of which everything was taken before: how many there are.
-    #[inline(always)]
-    fn look(&mut self) -> usize {
-        self.left = self.queue.posted();
-        if self.queue.waiting() != 0 {
-            return self.look_and_ring();
-        }
-        match self.polled.poll() {
-            Ok(count) => count,
-            Err(_) => self.lose_queue(),
+    /// Polls the completion queue, of which everything was taken before.
+    fn look(&mut self) {
+        if self.polled.poll().is_none() {
+            self.lose_queue();
         }
     }
 
-    /// The same, and rings for what was collected, or found no room: who looks for replies wants these, too.
+    /// The same, takes it in, and rings for what was collected, or found no room: who looks for replies wants these, too. What comes is taken
+    /// in before, as long as it is known what has not left. Returns how much that was.
     #[cold]
     fn look_and_ring(&mut self) -> usize {
-        let polled = self.polled.poll();
+        self.look();
+        let count = self.take_in();
         self.ring();
-        polled.unwrap_or_else(|_| self.lose_queue())
+        count
     }
 
     #[cold]
-    fn lose_queue(&self) -> usize {
+    fn lose_queue(&self) {
         self.link
             .fail(|| "the device's completion queue failed".into());
-        0
     }
 
     fn arrive(&mut self, received: Received) {
@@ -412,7 +438,9 @@ impl Endpoint {
                 let library = self.port.device.context.library();
                 self.link
                     .fail(|| format!("receiving from it failed: {}", library.status_text(status)));
-                return self.spare.push(held);
+                // Nothing is received any more.
+                self.spare.push(held);
+                return;
             }
             Err(Fault::Bare) => return self.object(held, "sends messages without immediate data"),
         };
@@ -424,7 +452,8 @@ impl Endpoint {
                     number(&held, len)
                 };
                 let head = ReplyHead::new(status as u16, value);
-                if let Some(unused) = self.slots.arrive(tag, head, Some(held), self.left) {
+                let has_left = |slot: usize| self.queue.has_left(&self.works[slot]);
+                if let Some(unused) = self.slots.arrive(tag, head, Some(held), has_left) {
                     self.spare(unused);
                 }
             }
@@ -446,7 +475,8 @@ impl Endpoint {
                 for bits in list.chunks_exact(2) {
                     let tag = Tag::from_bits(u16::from_le_bytes([bits[0], bits[1]]));
                     let head = ReplyHead::new(ReplyStatus::Ok as u16, 0);
-                    self.slots.arrive(tag, head, None, self.left);
+                    let has_left = |slot: usize| self.queue.has_left(&self.works[slot]);
+                    self.slots.arrive(tag, head, None, has_left);
                 }
                 self.spare(held);
             }
@@ -495,7 +525,7 @@ impl Endpoint {
     /// Ends the connection, after what was sent has been received.
     pub(crate) fn leave(&mut self) {
         if !self.link.is_gone() {
-            self.holds = false;
+            self.set_holds(false);
             let said = FromClient::Note {
                 taken: 0,
                 leaves: true,

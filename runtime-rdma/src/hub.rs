@@ -180,6 +180,7 @@ impl Hub {
     }
 
     /// True if no client is connected and none can connect any more, or the server was told to stop.
+    #[inline]
     pub(crate) fn is_deserted(&self) -> bool {
         // Acquire: pairs with the releases by clients and connectors that left. The connectors first: one of them could connect a
         // client and leave between the two looks, but not the other way round.

@@ -41,6 +41,7 @@ mod seats;
 mod sender;
 mod server;
 mod shape;
+mod slot;
 mod slots;
 mod ticket;
 pub mod verbs;

@@ -1,38 +1,19 @@
-//! What is sent to one client, and which of its slots are held.
+//! What is sent to one client.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use runtime_core::ReplyStatus;
 
-use crate::buffer::{Buffer, Held};
 use crate::imm::{FromServer, Tag};
 use crate::sender::{SendFault, SendQueue};
+use crate::slot::Slot;
 use crate::verbs::{Cq, Region};
 use crate::work::{Place, Work};
-
-/// What the server knows of a client's slot.
-pub(crate) struct Slot {
-    /// [`HELD`](Self::HELD), [`ENDED`](Self::ENDED), or how many messages have to have left before it may be used again: the last one is
-    /// its reply. So a client that does not keep the protocol has no request accepted whose reply would be built where an earlier one
-    /// still waits.
-    pub(crate) state: AtomicU64,
-    /// Where its response is built.
-    pub(crate) response: AtomicPtr<Buffer>,
-}
-
-impl Slot {
-    /// Its request is held.
-    pub(crate) const HELD: u64 = u64::MAX;
-    /// Its request has ended without a body, and the client has not been told.
-    pub(crate) const ENDED: u64 = u64::MAX - 1;
-}
 
 /// What is sent to the client.
 pub(crate) struct Outgoing {
     pub(crate) queue: SendQueue,
-    /// By slot, each with its response buffer.
-    pub(crate) replies: Box<[Work]>,
     /// Events, used in turn: each with its place in `event_memory`.
     events: Box<[Work]>,
     next_event: usize,
@@ -60,10 +41,9 @@ const PATIENCE: u64 = 5_000_000_000;
 const FREED: usize = 32;
 
 impl Outgoing {
-    /// Through this queue, with these response buffers, and with so many events of so many bytes in the region.
+    /// Through this queue, with so many events of so many bytes in the region.
     pub(crate) fn new(
         queue: SendQueue,
-        responses: &[Held],
         events: usize,
         event_bytes: usize,
         event_memory: Option<Region>,
@@ -75,7 +55,6 @@ impl Outgoing {
         };
         Self {
             queue,
-            replies: Work::row(responses.iter().map(Held::place)),
             events: Work::row((0..events).map(event)),
             next_event: 0,
             farewell: Work::row(std::iter::once(Place::NOWHERE)),
@@ -138,6 +117,7 @@ impl Outgoing {
     /// Adds the last message that the client gets.
     pub(crate) fn push_farewell(&mut self, slots: &[Slot]) {
         self.is_closing = true;
+        self.queue.set_detour(true);
         self.tell_freed(slots);
         let said = FromServer::Leaves;
         // SAFETY: it is used here alone, once: the server says farewell when it goes. It stays in its box.
@@ -146,9 +126,8 @@ impl Outgoing {
         }
     }
 
-    /// True if the buffer that a slot's last response was sent from is not read any more.
-    pub(crate) fn may_reuse(&mut self, tag: Tag, cq: &Cq) -> bool {
-        let work = &self.replies[tag.slot()];
+    /// True if the memory that a message was sent from is not read any more.
+    pub(crate) fn may_reuse(&mut self, work: &Work, cq: &Cq) -> bool {
         if !self.queue.is_done(work) {
             // A fault is found again by whoever rings.
             let _ = self.queue.reap(cq);
@@ -164,6 +143,8 @@ impl Outgoing {
         }
         self.freed[self.freed_len] = tag.to_bits();
         self.freed_len += 1;
+        // They leave before the next reply.
+        self.queue.set_detour(true);
     }
 
     /// Says which slots are free. One is as many replies without a body; several are a list, for which the response buffer of the first of
@@ -173,6 +154,7 @@ impl Outgoing {
         let Some(&first) = self.freed[..len].first() else {
             return;
         };
+        self.queue.set_detour(self.is_closing);
         let tag = Tag::from_bits(first);
         let (said, bytes) = if len == 1 {
             let status = ReplyStatus::Ok;
@@ -187,11 +169,10 @@ impl Outgoing {
             }
             (FromServer::Freed, 2 * len as u32)
         };
+        // SAFETY: whoever has this has the lock.
+        let work = unsafe { slots[tag.slot()].reply() };
         // SAFETY: as for any reply.
-        let number = unsafe {
-            self.queue
-                .push(&self.replies[tag.slot()], said.to_bits(), bytes)
-        };
+        let number = unsafe { self.queue.push(work, said.to_bits(), bytes) };
         for tag in &self.freed[..len] {
             let slot = &slots[Tag::from_bits(*tag).slot()];
             // Release: pairs with the Acquire in `accept`.
@@ -209,57 +190,5 @@ unsafe fn place_of(memory: &Region, number: usize, bytes: usize) -> Place {
         // SAFETY: promise 1.
         start: unsafe { memory.start().add(number * bytes) },
         lkey: memory.lkey(),
-    }
-}
-
-impl Slot {
-    /// With the buffer where its response is built.
-    pub(crate) fn new(response: Held) -> Self {
-        Self {
-            state: AtomicU64::new(0),
-            response: AtomicPtr::new(response.into_raw().as_ptr()),
-        }
-    }
-
-    /// That buffer again.
-    ///
-    /// # Safety
-    /// 1. Nobody holds a request in this slot, and it is not used any more.
-    pub(crate) unsafe fn take_response(&self) -> Held {
-        // SAFETY: promise 1.
-        unsafe { Held::from_raw(self.response_buffer()) }
-    }
-
-    #[inline(always)]
-    pub(crate) fn response_buffer(&self) -> NonNull<Buffer> {
-        // Acquire: pairs with the Release in `exchange`, for the slot's last request.
-        let buffer = self.response.load(Ordering::Acquire);
-        // SAFETY: `new` put a buffer there, and `exchange` only others.
-        unsafe { NonNull::new_unchecked(buffer) }
-    }
-
-    #[inline(always)]
-    pub(crate) fn response_place(&self) -> Place {
-        // SAFETY: buffers live as long as the pool, which the connection keeps.
-        unsafe { self.response_buffer().as_ref() }.place
-    }
-
-    /// Takes a buffer for the response, and gives the one that was there.
-    pub(crate) fn exchange(&self, held: Held) -> Held {
-        let before = self.response_buffer();
-        // Release: pairs with the Acquire in `response_buffer`.
-        self.response
-            .store(held.into_raw().as_ptr(), Ordering::Release);
-        // SAFETY: whoever holds the slot's request has the response's buffer, and the slot's is another now.
-        unsafe { Held::from_raw(before) }
-    }
-
-    /// Writes the number of a refusal as the response: how long that is.
-    #[cold]
-    pub(crate) fn write_number(&self, number: u32) -> u32 {
-        let place = self.response_place().start.cast::<u32>();
-        // SAFETY: a response's buffer has room for a number, is aligned, and belongs to whoever holds the request.
-        unsafe { place.write(number.to_le()) };
-        size_of::<u32>() as u32
     }
 }

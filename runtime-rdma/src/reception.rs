@@ -13,7 +13,7 @@ use crate::buffer::{Chain, Held};
 use crate::doorbells::Doorbells;
 use crate::hub::Hub;
 use crate::imm::{FromClient, Tag};
-use crate::polled::{Fault, Polled, Received};
+use crate::polled::{Fault, Message, Polled, Received};
 use crate::pool::Pool;
 use crate::seats::{Seated, Seats};
 use crate::shape::SLACK;
@@ -75,7 +75,7 @@ impl Reception {
             seats: Seats::default(),
             turns: VecDeque::new(),
             round: 0,
-            spare: Chain::new(),
+            spare: Chain::new(SLACK),
             doorbells: Doorbells::default(),
             was_drained: Cell::new(false),
             looks: Cell::new(0),
@@ -92,25 +92,27 @@ impl Reception {
     /// The next request: of each client that has some, one in turn.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<RdmaTicket> {
-        let is_usual = self.turns.is_empty() && !self.was_drained.get() && !self.hub.bell.calls();
+        let is_usual = self.turns.is_empty()
+            && !self.was_drained.get()
+            && !self.hub.bell.calls()
+            && self.polled.get_mut().is_empty();
         if is_usual {
-            match self.look() {
-                0 => {
-                    self.ring_held();
-                    self.note_looks(1);
-                    return None;
-                }
+            let polled = self.polled.get_mut().poll();
+            if polled == Some(1) {
                 // Who comes alone is served without waiting in line.
-                1 => {
-                    if let Some(ticket) = self.arrive() {
-                        if self.doorbells.is_any_held() && self.doorbells.are_overdue() {
-                            self.ring_held();
-                        }
-                        self.was_drained.set(self.doorbells.are_collecting());
-                        return Some(ticket);
+                if let Some(ticket) = self.arrive() {
+                    if self.doorbells.is_any_held() && self.doorbells.are_overdue() {
+                        self.ring_held();
                     }
+                    self.was_drained.set(self.doorbells.are_collecting());
+                    return Some(ticket);
                 }
-                _ => {}
+            } else if polled == Some(0) {
+                self.ring_held();
+                self.note_looks(1);
+                return None;
+            } else if polled.is_none() {
+                self.fail_all(LOST);
             }
         }
         self.next_in_line()
@@ -262,7 +264,7 @@ impl Reception {
     ) -> Result<(), ReplyError> {
         if !self.turns.is_empty() || self.doorbells.is_any_held() {
             // SAFETY: promises 1 and 2.
-            return unsafe { self.answer_of_several(ticket, overlay, status, value) };
+            return unsafe { self.answer_of_several(&{ ticket }, overlay, status, value) };
         }
         let give_back = |held| self.give_back(held);
         // SAFETY: promise 1.
@@ -278,7 +280,7 @@ impl Reception {
     #[inline(never)]
     unsafe fn answer_of_several(
         &self,
-        ticket: RdmaTicket,
+        ticket: &RdmaTicket,
         overlay: bool,
         status: ReplyStatus,
         value: u32,
@@ -295,7 +297,7 @@ impl Reception {
         let start = (rings && self.doorbells.is_any_held()).then(clock::now);
         let replied =
             // SAFETY: promises 1 and 2; it is the ticket's own connection.
-            unsafe { connection.answer(ticket, overlay, status, value, rings, give_back) };
+            unsafe { connection.answer(*ticket, overlay, status, value, rings, give_back) };
         if collects {
             self.hold(connection.seat);
         }
@@ -331,7 +333,6 @@ impl Reception {
     #[inline(always)]
     pub(crate) fn begin_batch(&self) {
         self.doorbells.set_collecting(true);
-        self.was_drained.set(false);
     }
 
     /// Collects no more, and lets go what was collected.
@@ -440,37 +441,31 @@ impl Reception {
         count
     }
 
-    /// Polls the completion queue, unless there are completions that were polled before: how many there are.
-    #[inline(always)]
-    fn look(&mut self) -> usize {
-        match self.polled.get_mut().poll() {
-            Ok(count) => count,
-            Err(_) => self.fail_all(LOST),
+    /// Polls the completion queue, of which everything was taken before.
+    fn look(&mut self) {
+        if self.polled.get_mut().poll().is_none() {
+            self.fail_all(LOST);
         }
     }
 
     #[cold]
-    fn fail_all(&self, why: &str) -> usize {
+    fn fail_all(&self, why: &str) {
         for seated in self.seats.iter() {
             seated.connection.link.fail(|| why.into());
         }
-        0
     }
 
     /// Takes the next of what was polled, if it is a request that is as it should be.
     #[inline(always)]
     fn arrive(&mut self) -> Option<RdmaTicket> {
-        let polled = self.polled.get_mut();
-        let message = polled.peek()?;
-        let connection = self.seats.of_qp(message.qpn)?;
-        let is_request =
-            FromClient::is_request(message.imm) && connection.accept(Tag::of_request(message.imm));
-        if !is_request {
+        let message = self.polled.get_mut().peek()?;
+        let connection = self.seats.of_qp(message.qpn())?;
+        let imm = message.imm();
+        if !FromClient::is_request(imm) || !connection.accept(Tag::of_request(imm)) {
             return None;
         }
-        // SAFETY: it was given just now.
-        let held = unsafe { polled.take_seen(message) };
-        Some(RdmaTicket::new(connection, held, message))
+        let (held, len) = message.take();
+        Some(RdmaTicket::new(connection, held, imm, len))
     }
 
     /// Takes the next of what was polled, which is something else, or the first of its client.
@@ -494,7 +489,8 @@ impl Reception {
             Ok(message) => match FromClient::from_bits(message.imm) {
                 FromClient::Request { tag, .. } => {
                     if connection.accept(tag) {
-                        return Some(RdmaTicket::new(connection, held, message));
+                        let Message { imm, len } = message;
+                        return Some(RdmaTicket::new(connection, held, imm, len));
                     }
                     seated.object("sends a request in a slot that is not its to use");
                 }
@@ -520,12 +516,11 @@ impl Reception {
     /// Lets the device have a buffer again, soon: the slack among the buffers is for those that wait here.
     #[inline(always)]
     pub(crate) fn give_back(&self, held: Held) {
-        self.spare.push(held);
-        if self.spare.len() as usize >= SLACK / 2 {
+        if self.spare.push(held) {
             // The queue has room for every buffer there is. Those that are refused all the same stay here, and are tried again.
             let _ = self.pool.post(&self.spare);
             // Also for a server that is never idle.
-            self.note_looks(SLACK as u32 / 2);
+            self.note_looks(SLACK as u32);
         }
     }
 
@@ -562,38 +557,20 @@ impl Reception {
     /// True if there are completions.
     #[inline(always)]
     fn has_polled(&self) -> bool {
-        let polled = self.polled.borrow_mut().poll();
-        polled.unwrap_or_else(|_| self.fail_all(LOST)) != 0
+        let mut polled = self.polled.borrow_mut();
+        if !polled.is_empty() {
+            return true;
+        }
+        let count = polled.poll();
+        drop(polled);
+        if count.is_none() {
+            self.fail_all(LOST);
+        }
+        count.is_some_and(|count| count != 0)
     }
 
     /// True if something has arrived; without looking at the bell.
     fn has_arrived(&self) -> bool {
         !self.turns.is_empty()
-    }
-}
-
-impl Seated {
-    /// Takes a note of the client into account.
-    fn read_note(&mut self, taken: u16, leaves: bool) {
-        let credit = self.credit + usize::from(taken);
-        if taken == 0 && !leaves {
-            self.object("sends notes that say nothing");
-        } else if credit > self.connection.events {
-            self.object("gives back events that it was not sent");
-        } else {
-            self.credit = credit;
-        }
-        if leaves {
-            // Messages come in order: nothing of it is still being received.
-            self.connection.link.set_completed();
-            self.connection.link.fail(|| "it has left".into());
-        }
-    }
-
-    /// Ends the connection with a client that does not keep the protocol.
-    #[cold]
-    fn object(&self, what: &str) {
-        self.connection
-            .end(|| format!("it does not keep the protocol: it {what}"));
     }
 }

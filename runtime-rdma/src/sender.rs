@@ -61,20 +61,26 @@ pub(crate) struct SendQueue {
     last: *mut ibv_send_wr,
     /// Number of the next message.
     queued: u64,
-    /// Number of the first that has not been given to the device.
-    posted: u64,
+    /// How many of those before it have not been given to the device.
+    waiting: u64,
     /// Number of the first that may not have been completed.
     completed: u64,
     /// From this number of the next message on, it is looked what has been completed before the doorbell rings: when half of the device's
     /// queue is in use, and always once there is a fault.
     reap_from: u64,
+    /// As long as nothing waits, there is no fault and no detour, a message with a smaller number goes to the device at once; else 0.
+    direct_until: u64,
+    /// True if whoever sends wants a say in it.
+    has_detour: bool,
     /// Entries of the device's send queue.
     depth: u64,
     /// One less than the messages of which the last is signalled: a power of two.
     signal_mask: u64,
     /// Bytes that are sent inline at most.
     max_inline: u32,
-    doorbells: u64,
+    /// Messages that did not leave at once, and how often the doorbell has rung for them.
+    linked: u64,
+    rung: u64,
     completions: Box<[ibv_wc]>,
     fault: Option<SendFault>,
 }
@@ -90,13 +96,16 @@ impl SendQueue {
             first: null_mut(),
             last: null_mut(),
             queued: 0,
-            posted: 0,
+            waiting: 0,
             completed: 0,
             reap_from: u64::from(depth) / 2 + 1,
+            direct_until: u64::from(depth) / 2,
+            has_detour: false,
             depth: u64::from(depth),
             signal_mask: (1 << signal_every.ilog2()) - 1,
             max_inline,
-            doorbells: 0,
+            linked: 0,
+            rung: 0,
             completions: vec![ibv_wc::default(); BATCH].into_boxed_slice(),
             fault: None,
         }
@@ -112,39 +121,56 @@ impl SendQueue {
     #[inline(always)]
     pub(crate) unsafe fn push(&mut self, work: &Work, imm: u32, len: u32) -> u64 {
         let number = self.queued;
-        let request = self.fill(work, imm, len);
+        let request = self.fill(number, work, imm, len);
         self.link(request);
         number
     }
 
-    /// Adds a message, and [rings](Self::ring).
+    /// The number of the next message, if that may be [sent at once](Self::send_at_once): nothing waits, the device has room, and there is no
+    /// [detour](Self::set_detour).
+    #[inline(always)]
+    pub(crate) fn direct(&self) -> Option<u64> {
+        (self.queued < self.direct_until).then_some(self.queued)
+    }
+
+    /// Says whether whoever sends wants a say in it: then no message [is direct](Self::direct).
+    pub(crate) fn set_detour(&mut self, detour: bool) {
+        self.has_detour = detour;
+        self.find_way();
+    }
+
+    fn find_way(&mut self) {
+        self.direct_until = if self.first.is_null() && !self.has_detour {
+            self.reap_from.saturating_sub(1)
+        } else {
+            0
+        };
+    }
+
+    /// Gives a message to the device.
     ///
     /// # Errors
-    /// As for [`ring`](Self::ring).
+    /// Nothing can be sent any more.
     ///
     /// # Safety
-    /// As for [`push`](Self::push).
+    /// 1. [`direct`](Self::direct) gave the number, and nothing was done with the queue since.
+    /// 2. As for [`push`](Self::push).
     #[inline(always)]
-    pub(crate) unsafe fn send(
+    pub(crate) unsafe fn send_at_once(
         &mut self,
+        number: u64,
         work: &Work,
         imm: u32,
         len: u32,
         qp: &Qp,
-        cq: &Cq,
     ) -> Result<(), SendFault> {
-        let request = self.fill(work, imm, len);
-        if self.first.is_null() && self.queued < self.reap_from {
-            // SAFETY: it is a list of its own, and the promises of this function.
-            return unsafe { self.post(request, qp) };
-        }
-        self.link(request);
-        self.ring(qp, cq)
+        let request = self.fill(number, work, imm, len);
+        // SAFETY: it is a list of its own, and promise 2.
+        unsafe { self.post(request, qp) }
     }
 
     #[inline(always)]
-    fn fill(&mut self, work: &Work, imm: u32, len: u32) -> *mut ibv_send_wr {
-        let number = self.queued;
+    fn fill(&mut self, number: u64, work: &Work, imm: u32, len: u32) -> *mut ibv_send_wr {
         self.queued = number + 1;
         let mut flags = IBV_SEND_INLINE;
         // Two branches are fewer instructions than two choices, and one of them is taken always or never.
@@ -160,8 +186,11 @@ impl SendQueue {
     /// Adds a filled request to the list.
     #[inline(always)]
     fn link(&mut self, request: *mut ibv_send_wr) {
+        self.waiting += 1;
+        self.linked += 1;
         if self.first.is_null() {
             self.first = request;
+            self.direct_until = 0;
         } else {
             // SAFETY: whoever added it promised that it stays until it has left.
             unsafe { (*self.last).next = request };
@@ -189,25 +218,25 @@ impl SendQueue {
     /// How many messages wait for the doorbell, or for room in the device's queue.
     #[inline(always)]
     pub(crate) fn waiting(&self) -> u64 {
-        self.queued - self.posted
+        self.waiting
     }
 
     /// How many messages may not have been completed.
     #[inline(always)]
     pub(crate) fn outstanding(&self) -> u64 {
-        self.posted - self.completed
+        self.posted() - self.completed
     }
 
     /// How many messages were given to the device, all in all: those that go inline are not read any more.
     #[inline(always)]
     pub(crate) fn posted(&self) -> u64 {
-        self.posted
+        self.queued - self.waiting
     }
 
     /// True if the last message of a work request has been given to the device.
     #[inline(always)]
     pub(crate) fn has_left(&self, work: &Work) -> bool {
-        work.is_among(self.posted)
+        work.is_among(self.posted())
     }
 
     /// True if it is known to have been received by the other side's device.
@@ -218,7 +247,7 @@ impl SendQueue {
 
     /// How often the doorbell has rung.
     pub(crate) fn doorbells(&self) -> u64 {
-        self.doorbells
+        self.queued - self.linked + self.rung
     }
 
     /// Why nothing leaves any more, if that is so.
@@ -239,6 +268,9 @@ impl SendQueue {
             return self.ring_tightly(qp, cq);
         }
         let first = std::mem::replace(&mut self.first, null_mut());
+        self.waiting = 0;
+        self.rung += 1;
+        self.find_way();
         // SAFETY: the list is linked, and ends with the last one; all of them are filled, and `push` had the rest promised.
         unsafe { self.post(first, qp) }
     }
@@ -254,49 +286,37 @@ impl SendQueue {
         if room == 0 {
             return Ok(());
         }
-        let (first, last, queued) = (self.first, self.last, self.queued);
-        self.first = null_mut();
-        let mut rest = null_mut();
-        if self.waiting() > room {
+        let first = std::mem::replace(&mut self.first, null_mut());
+        if self.waiting > room {
             let mut end = first;
             for _ in 1..room {
                 // SAFETY: more than `room` messages wait, each linked to the next, and they stay until they have left.
                 end = unsafe { (*end).next };
             }
-            // SAFETY: as above.
-            rest = unsafe { std::mem::replace(&mut (*end).next, null_mut()) };
-            self.queued = self.posted + room;
-        }
-        // SAFETY: as in `ring`, and the list ends where it was cut.
-        if let Err(fault) = unsafe { self.post(first, qp) } {
-            // No number is given twice.
-            (self.queued, self.posted) = (queued, queued);
-            return Err(fault);
-        }
-        if !rest.is_null() {
             // What finds no room is the next list.
-            (self.first, self.last, self.queued) = (rest, last, queued);
+            // SAFETY: as above.
+            self.first = unsafe { std::mem::replace(&mut (*end).next, null_mut()) };
+            self.waiting -= room;
+        } else {
+            self.waiting = 0;
         }
-        Ok(())
+        self.rung += 1;
+        self.find_way();
+        // SAFETY: as in `ring`, and the list ends where it was cut.
+        unsafe { self.post(first, qp) }
     }
 
-    /// Gives the messages up to the last one to the device.
+    /// Gives messages to the device, which wait no more.
     ///
     /// # Safety
     /// 1. `first` is the first of a list of just these, which ends with a null.
     /// 2. As for [`push`](Self::push), of each of them.
     #[inline(always)]
     unsafe fn post(&mut self, first: *mut ibv_send_wr, qp: &Qp) -> Result<(), SendFault> {
-        self.doorbells += 1;
         // SAFETY: promises 1 and 2.
-        match unsafe { qp.post_send(first) } {
-            Ok(()) => {
-                self.posted = self.queued;
-                Ok(())
-            }
-            // Some may have left; which ones does not matter, since nothing more will.
-            Err(error) => Err(self.fail(SendFault::Post(error.errno))),
-        }
+        let posted = unsafe { qp.post_send(first) };
+        // Some may have left; which ones does not matter, since nothing more will.
+        posted.map_err(|errno| self.fail(SendFault::Post(errno)))
     }
 
     /// Looks which messages are done.
@@ -325,6 +345,7 @@ impl SendQueue {
             Some(fault) => Err(fault),
             None => {
                 self.reap_from = self.completed + self.depth / 2 + 1;
+                self.find_way();
                 Ok(())
             }
         }
@@ -334,8 +355,9 @@ impl SendQueue {
     #[cold]
     pub(crate) fn fail(&mut self, fault: SendFault) -> SendFault {
         self.first = null_mut();
-        self.posted = self.queued;
+        self.waiting = 0;
         self.reap_from = 0;
+        self.direct_until = 0;
         *self.fault.get_or_insert(fault)
     }
 }
@@ -355,7 +377,9 @@ impl std::fmt::Debug for SendQueue {
         write!(
             f,
             "SendQueue({} queued, {} posted, {} completed)",
-            self.queued, self.posted, self.completed
+            self.queued,
+            self.posted(),
+            self.completed
         )
     }
 }

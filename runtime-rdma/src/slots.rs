@@ -4,8 +4,8 @@ use std::ptr::NonNull;
 
 use runtime_core::{Completion, ReplyHead, ReplyStatus};
 
-use crate::buffer::Held;
-use crate::imm::{FromServer, Tag};
+use crate::buffer::{Buffer, Held};
+use crate::imm::{FromServer, Tag, next_reply};
 
 /// All slots of a client.
 pub(crate) struct Slots {
@@ -23,35 +23,32 @@ pub(crate) struct Slots {
 
 /// What is known of a slot.
 struct Slot {
-    /// What names its request, or the last one that it had.
-    tag: Tag,
+    /// The immediate data of a reply without an error to its request, or to the last one that it had; with [`OVER`] if it is not in flight.
+    expects: u64,
     /// If it is free: the next one that is, or [`NONE`].
     next_free: u16,
-    /// The immediate data of a reply to it without an error, or [`NOTHING`].
-    expects: u64,
-    /// Number of its request among the messages.
-    number: u64,
     /// What the reply says.
     head: ReplyHead,
-    /// Where its body is, unless it has none.
-    buffer: Option<Held>,
+    /// Once it is completed: where the reply's body is, unless it has none.
+    buffer: Option<NonNull<Buffer>>,
 }
+
+// SAFETY: the pointer is to a buffer, which is `Send` and `Sync`.
+unsafe impl Send for Slot {}
 
 /// No slot.
 const NONE: u16 = u16::MAX;
 
-/// Of a slot that is not in flight: no immediate data is that long.
-const NOTHING: u64 = u64::MAX;
+/// No immediate data is that long.
+const OVER: u64 = 1 << 63;
 
 impl Slots {
     /// So many, whose responses take at most as many bytes.
     pub(crate) fn new(window: usize, response: usize) -> Self {
         let window = window as u16;
         let slot = |slot| Slot {
-            tag: Tag::first(slot),
+            expects: u64::from(reply_to(Tag::first(slot))) | OVER,
             next_free: if slot + 1 == window { NONE } else { slot + 1 },
-            expects: NOTHING,
-            number: 0,
             head: ReplyHead::new(0, 0),
             buffer: None,
         };
@@ -71,29 +68,27 @@ impl Slots {
         (self.free != NONE).then_some(self.free)
     }
 
-    /// Puts a slot in flight, with the message of this number.
+    /// Puts a slot in flight.
     ///
     /// # Safety
     /// 1. [`free`](Self::free) gave the slot, and none was sent or released since.
     #[inline(always)]
-    pub(crate) unsafe fn send(&mut self, slot: u16, number: u64) -> Tag {
+    pub(crate) unsafe fn send(&mut self, slot: u16) -> Tag {
         debug_assert_eq!(self.free, slot, "nothing was released since it was given");
         // SAFETY: promise 1: it is one of these.
         let slot = unsafe { self.slots.get_unchecked_mut(usize::from(slot)) };
         self.free = slot.next_free;
-        slot.tag = slot.tag.next();
-        slot.number = number;
-        slot.expects = u64::from(reply_to(slot.tag));
-        slot.tag
+        let expects = next_reply(slot.expects as u32);
+        slot.expects = u64::from(expects);
+        Tag::of_reply(expects)
     }
 
-    /// The slot that a message is a reply to, and no error. `left` messages had left before it: a reply to
-    /// one that had not is none.
+    /// The slot that a message is a reply to, and no error.
     #[inline(always)]
-    pub(crate) fn replied(&self, imm: u32, left: u64) -> Option<u16> {
+    pub(crate) fn replied(&self, imm: u32) -> Option<u16> {
         let tag = Tag::of_reply(imm);
         let slot = self.slots.get(tag.slot())?;
-        (slot.expects == u64::from(imm) && slot.number < left).then_some(tag.slot() as u16)
+        (slot.expects == u64::from(imm)).then_some(tag.slot() as u16)
     }
 
     /// Completes a slot.
@@ -101,8 +96,8 @@ impl Slots {
     pub(crate) fn complete(&mut self, slot: u16, len: u32, held: Held) -> Completion {
         let place = held.place().start;
         let known = &mut self.slots[usize::from(slot)];
-        known.expects = NOTHING;
-        known.buffer = Some(held);
+        known.expects |= OVER;
+        known.buffer = Some(held.into_raw());
         Completion {
             slot,
             head: ReplyHead::new(ReplyStatus::Ok as u16, len),
@@ -110,22 +105,23 @@ impl Slots {
         }
     }
 
-    /// Notes any reply, for the one who polls it; gives the buffer back if there is no such call.
+    /// Notes any reply, for the one who polls it; gives the buffer back if there is no such call. `has_left` says whether a slot's request has
+    /// left.
     pub(crate) fn arrive(
         &mut self,
         tag: Tag,
         head: ReplyHead,
         buffer: Option<Held>,
-        left: u64,
+        has_left: impl FnOnce(usize) -> bool,
     ) -> Option<Held> {
-        if self.replied(reply_to(tag), left).is_none() {
+        if self.replied(reply_to(tag)).is_none() || !has_left(tag.slot()) {
             self.strays += 1;
             return buffer;
         }
         let slot = &mut self.slots[tag.slot()];
-        slot.expects = NOTHING;
+        slot.expects |= OVER;
         slot.head = head;
-        slot.buffer = buffer;
+        slot.buffer = buffer.map(Held::into_raw);
         self.arrived[tag.slot() / 64] |= 1 << (tag.slot() % 64);
         self.arrived_count += 1;
         None
@@ -143,27 +139,28 @@ impl Slots {
         self.arrived[usize::from(slot) / 64] & 1 << (slot % 64) != 0
     }
 
-    /// Completes one that has arrived, if there is one.
-    pub(crate) fn next_arrived(&mut self) -> Option<Completion> {
+    /// One that has arrived, if there is one.
+    #[cold]
+    pub(crate) fn next_arrived(&self) -> Option<u16> {
         let mut words = self.arrived.iter().enumerate();
         let (at, bits) = words.find(|(_, bits)| **bits != 0)?;
-        Some(self.complete_arrived((at * 64 + bits.trailing_zeros() as usize) as u16))
+        Some((at * 64 + bits.trailing_zeros() as usize) as u16)
     }
 
     /// Completes a slot whose reply has arrived.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn complete_arrived(&mut self, slot: u16) -> Completion {
         self.arrived[usize::from(slot) / 64] &= !(1 << (slot % 64));
         self.arrived_count -= 1;
         let known = &self.slots[usize::from(slot)];
-        let held = known.buffer.as_ref();
         Completion {
             slot,
             head: known.head,
-            place: held.map_or_else(
-                || NonNull::from(&*self.nothing).cast(),
-                |held| held.place().start,
-            ),
+            place: match known.buffer {
+                // SAFETY: buffers live as long as anyone may hold them, and this slot does.
+                Some(buffer) => unsafe { buffer.as_ref() }.place.start,
+                None => NonNull::from(&*self.nothing).cast(),
+            },
         }
     }
 
@@ -177,7 +174,8 @@ impl Slots {
         let known = unsafe { self.slots.get_unchecked_mut(usize::from(slot)) };
         known.next_free = self.free;
         self.free = slot;
-        known.buffer.take()
+        // SAFETY: promise 1: the holder was put there when the slot completed, and nobody has had it from there since.
+        known.buffer.map(|buffer| unsafe { Held::from_raw(buffer) })
     }
 }
 
@@ -197,10 +195,10 @@ mod tests {
     }
 
     /// Puts the free slot in flight.
-    fn send(slots: &mut Slots, number: u64) -> Tag {
+    fn send(slots: &mut Slots) -> Tag {
         let slot = slots.free().expect("one is free");
         // SAFETY: it was given just now.
-        unsafe { slots.send(slot, number) }
+        unsafe { slots.send(slot) }
     }
 
     /// Frees a slot of which the test knows that it is not free.
@@ -213,20 +211,22 @@ mod tests {
     fn only_the_reply_that_a_slot_waits_for_is_taken() {
         let mut slots = Slots::new(2, 64);
         let slot = slots.free().expect("all are free");
-        assert_eq!(slots.replied(0, 1), None, "none is in flight");
-        let tag = send(&mut slots, 7);
+        assert_eq!(slots.replied(0), None, "none is in flight");
+        let tag = send(&mut slots);
         let imm = reply_to(tag);
-        assert_eq!(slots.replied(imm, 7), None, "it has not left");
-        assert_eq!(slots.replied(imm, 8), Some(slot));
+        assert_eq!(slots.replied(imm), Some(slot));
         for bit in 0..32 {
-            assert_eq!(slots.replied(imm ^ 1 << bit, 8), None, "bit {bit}");
+            assert_eq!(slots.replied(imm ^ 1 << bit), None, "bit {bit}");
         }
-        assert!(slots.arrive(tag, ok(), None, 8).is_none());
-        assert_eq!(slots.replied(imm, 8), None, "it has arrived");
-        assert_eq!((slots.strays, slots.has_arrived()), (0, true));
-        slots.arrive(tag, ok(), None, 8);
-        assert_eq!(slots.strays, 1);
-        let completion = slots.next_arrived().expect("it has arrived");
+        assert!(slots.arrive(tag, ok(), None, |_| false).is_none());
+        assert_eq!(slots.strays, 1, "it has not left");
+        assert!(slots.arrive(tag, ok(), None, |_| true).is_none());
+        assert_eq!(slots.replied(imm), None, "it has arrived");
+        assert_eq!((slots.strays, slots.has_arrived()), (1, true));
+        slots.arrive(tag, ok(), None, |_| true);
+        assert_eq!(slots.strays, 2);
+        assert_eq!(slots.next_arrived(), Some(slot));
+        let completion = slots.complete_arrived(slot);
         assert_eq!((completion.slot, completion.head), (slot, ok()));
         assert!(release(&mut slots, slot).is_none() && !slots.has_arrived());
     }
@@ -235,16 +235,16 @@ mod tests {
     fn a_slot_is_used_again_with_another_generation() {
         let mut slots = Slots::new(2, 64);
         let slot = slots.free().expect("all are free");
-        let first = send(&mut slots, 0);
-        slots.arrive(first, ok(), None, 1);
+        let first = send(&mut slots);
+        slots.arrive(first, ok(), None, |_| true);
         let completion = slots.complete_arrived(slot);
         assert_eq!(completion.place.cast::<u64>().as_ptr() as usize % 8, 0);
         release(&mut slots, slot);
         assert_eq!(slots.free(), Some(slot), "the one used last is on top");
-        let second = send(&mut slots, 1);
+        let second = send(&mut slots);
         assert_ne!(first, second);
-        assert_eq!(slots.replied(reply_to(first), 2), None);
-        assert_eq!(slots.replied(reply_to(second), 2), Some(slot));
+        assert_eq!(slots.replied(reply_to(first)), None);
+        assert_eq!(slots.replied(reply_to(second)), Some(slot));
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
         let mut slots = Slots::new(4, 64);
         let taken: Vec<_> = std::iter::from_fn(|| {
             slots.free()?;
-            Some(send(&mut slots, 0).slot())
+            Some(send(&mut slots).slot())
         })
         .collect();
         assert_eq!(taken, [0, 1, 2, 3]);
@@ -260,7 +260,7 @@ mod tests {
         release(&mut slots, 1);
         for slot in [1, 2] {
             assert_eq!(slots.free(), Some(slot));
-            send(&mut slots, 0);
+            send(&mut slots);
         }
         assert_eq!(slots.free(), None);
     }
@@ -269,8 +269,8 @@ mod tests {
     fn replies_beyond_the_window_are_strays() {
         let mut slots = Slots::new(2, 64);
         let tag = Tag::first(2);
-        assert_eq!(slots.replied(reply_to(tag), 1), None);
-        slots.arrive(tag, ok(), None, 1);
+        assert_eq!(slots.replied(reply_to(tag)), None);
+        slots.arrive(tag, ok(), None, |_| true);
         assert_eq!(slots.strays, 1);
     }
 }

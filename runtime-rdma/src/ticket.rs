@@ -7,55 +7,57 @@ use runtime_core::Ticket;
 use crate::buffer::{Buffer, Held};
 use crate::connection::Connection;
 use crate::imm::{FromClient, Tag};
-use crate::polled::Message;
 
-/// A request that a server holds: whose it is, and where it lies.
+/// A request that a server holds: the buffer that it arrived in, which knows whose it is, and what came with it. It fits into two registers.
 #[derive(Clone, Copy, Debug)]
 pub struct RdmaTicket {
-    /// Lives as long as it has a seat, or a token.
-    connection: NonNull<Connection>,
     buffer: NonNull<Buffer>,
     /// The immediate data.
     imm: u32,
     len: u32,
 }
 
-// SAFETY: a connection is `Sync`, and a buffer `Send` and `Sync`; who may touch it is said by where tickets are used.
+// SAFETY: a buffer is `Sync`; who may follow the pointer is said by where tickets are used.
 unsafe impl Send for RdmaTicket {}
 
 impl RdmaTicket {
     /// Of a request that the connection has accepted, in the buffer in which it arrived.
     #[inline(always)]
-    pub(crate) fn new(connection: &Connection, held: Held, message: Message) -> Self {
+    pub(crate) fn new(connection: &Connection, held: Held, imm: u32, len: u32) -> Self {
+        held.set_owner(connection);
         Self {
-            connection: NonNull::from(connection),
             buffer: held.into_raw(),
-            imm: message.imm,
-            len: message.len,
+            imm,
+            len,
         }
     }
 
-    /// Whose request it is.
+    /// Whose request it is: lives as long as it has a seat, or a token.
     ///
     /// # Safety
     /// 1. It waits in the line of its connection's seat, or its server was not used by `&mut` since it gave the ticket, or the connection is
     ///    kept.
+    /// 2. It is not answered.
     #[inline(always)]
     pub(crate) unsafe fn connection(&self) -> &Connection {
+        // SAFETY: buffers live as long as the pool, which the connection keeps, and that lives by promise 1.
+        let buffer = unsafe { self.buffer.as_ref() };
+        // SAFETY: promise 2: `new` has noted it, and the device has not had the buffer since.
+        let owner = unsafe { buffer.owner() };
         // SAFETY: promise 1: the seat, or whoever keeps the connection, has it.
-        unsafe { self.connection.as_ref() }
-    }
-
-    /// Which of the client's slots it is in.
-    #[inline(always)]
-    pub(crate) fn tag(&self) -> Tag {
-        Tag::of_request(self.imm)
+        unsafe { owner.as_ref() }
     }
 
     /// The buffer that it arrived in.
     #[inline(always)]
     pub(crate) fn buffer(&self) -> NonNull<Buffer> {
         self.buffer
+    }
+
+    /// Which of the client's slots it is in.
+    #[inline(always)]
+    pub(crate) fn tag(&self) -> Tag {
+        Tag::of_request(self.imm)
     }
 }
 

@@ -37,9 +37,9 @@ unsafe impl Send for Work {}
 const UNUSED: u64 = u64::MAX;
 
 impl Work {
-    /// A row of them, one for each place.
-    pub(crate) fn row(places: impl Iterator<Item = Place>) -> Box<[Self]> {
-        let work = |place: Place| Self {
+    /// For messages from this place. It is used after it has [settled](Self::settle).
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
             request: UnsafeCell::new(ibv_send_wr {
                 wr_id: UNUSED,
                 opcode: IBV_WR_SEND_WITH_IMM,
@@ -50,8 +50,19 @@ impl Work {
                 length: 0,
                 lkey: place.lkey,
             }),
-        };
-        places.map(work).collect()
+        }
+    }
+
+    /// Has it know where it lies, from where it is not moved any more.
+    pub(crate) fn settle(&self) {
+        self.request().sg_list = self.payload.get();
+    }
+
+    /// A row of them, one for each place.
+    pub(crate) fn row(places: impl Iterator<Item = Place>) -> Box<[Self]> {
+        let row: Box<[Self]> = places.map(Self::new).collect();
+        row.iter().for_each(Self::settle);
+        row
     }
 
     #[inline(always)]
@@ -89,7 +100,6 @@ impl Work {
         let request = self.request();
         request.wr_id = number;
         request.next = null_mut();
-        request.sg_list = self.payload.get();
         request.num_sge = i32::from(len != 0);
         request.send_flags = flags;
         // In network order, as the header says of it.

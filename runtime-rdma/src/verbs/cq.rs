@@ -65,10 +65,22 @@ impl Cq {
     /// The queue is lost, and what was posted to its queue pairs will never complete.
     #[inline(always)]
     pub fn poll(&self, room: &mut [ibv_wc]) -> Result<usize, CqError> {
-        let most = c_int::try_from(room.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the queue is there, and this many completions may be written.
-        let taken = unsafe { ops::poll_cq(self.raw(), most, room.as_mut_ptr()) };
-        usize::try_from(taken).map_err(|_| CqError { code: taken })
+        let most = u32::try_from(room.len()).unwrap_or(u32::MAX);
+        // SAFETY: it is a slice.
+        let taken = unsafe { self.poll_into(room.as_mut_ptr(), most) };
+        let code = taken.cast_signed();
+        usize::try_from(code).map_err(|_| CqError { code })
+    }
+
+    /// The same, to a place with room for so many; more than that is an error's code.
+    ///
+    /// # Safety
+    /// The place has that room, and nobody reads or writes it meanwhile.
+    #[inline(always)]
+    pub unsafe fn poll_into(&self, start: *mut ibv_wc, room: u32) -> u32 {
+        let most = c_int::try_from(room).unwrap_or(c_int::MAX);
+        // SAFETY: the queue is there, and the caller promises that this many completions may be written.
+        unsafe { ops::poll_cq(self.raw(), most, start) }.cast_unsigned()
     }
 
     /// Has the channel told of the next completion, once. One that is in the queue already counts or not, so poll again after this, before

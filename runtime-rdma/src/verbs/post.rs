@@ -15,6 +15,12 @@ pub struct PostError<W> {
     pub bad: *mut W,
 }
 
+/// What a function that posts has returned, where nobody asks which requests were not taken.
+#[inline(always)]
+pub(super) fn taken(code: c_int) -> Result<(), i32> {
+    if code == 0 { Ok(()) } else { Err(number(code)) }
+}
+
 /// What a function that posts has returned.
 #[inline(always)]
 pub(super) fn posted<W>(code: c_int, bad: *mut W) -> Result<(), PostError<W>> {

@@ -1,5 +1,6 @@
 //! Queue pairs of reliable connections.
 
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
 use std::io;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::cq::Cq;
 use super::error::{check, destroyed, last};
 use super::ops;
 use super::pd::Pd;
-use super::post::{PostError, posted};
+use super::post::{PostError, posted, taken};
 use super::srq::Srq;
 
 /// Reads and atomics that a queue pair may have outstanding, as either side. One is what every device can do, and both sides have to agree.
@@ -241,17 +242,18 @@ impl Qp {
     /// Posts a list of requests.
     ///
     /// # Errors
-    /// The queue did not take all of them.
+    /// The queue did not take all of them, with the error number: `ENOMEM` for a queue that is full.
     ///
     /// # Safety
     /// The list is valid, as are its entries' lists of pieces. Memory that they name and do not carry in themselves is not written by
     /// anyone until a completion of theirs, or of a later one, was taken, or the queue pair is gone.
     #[inline(always)]
-    pub unsafe fn post_send(&self, first: *mut ibv_send_wr) -> Result<(), PostError<ibv_send_wr>> {
-        let mut bad = null_mut();
+    pub unsafe fn post_send(&self, first: *mut ibv_send_wr) -> Result<(), i32> {
+        // Written where there is an error, and not read even then.
+        let mut bad = MaybeUninit::uninit();
         // SAFETY: the queue pair is there, `bad` may be written, and the caller promises the rest.
-        let code = unsafe { ops::post_send(self.raw(), first, &raw mut bad) };
-        posted(code, bad)
+        let code = unsafe { ops::post_send(self.raw(), first, bad.as_mut_ptr()) };
+        taken(code)
     }
 
     /// Posts a list of buffers of its own.
