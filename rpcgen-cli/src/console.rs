@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use rpcidl::diag::{Code, Diagnostic, Severity, render};
+use rpcidl::diag::{Diagnostic, Severity, render};
 use rpcidl::json;
 use rpcidl::source::SourceMap;
 
@@ -116,60 +116,15 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// The last lines, such as `error: 3 errors and 1 warning in kv.idl`.
 fn summary(sources: &SourceMap, diagnostics: &[Diagnostic]) -> String {
-    // Errors sort before warnings.
-    let Some(worst) = diagnostics.iter().min_by_key(|found| found.severity) else {
+    let Some(summary) = render::summary(diagnostics, sources) else {
         return String::new();
     };
-    let number = |severity| {
-        diagnostics
-            .iter()
-            .filter(|found| found.severity == severity)
-            .count()
-    };
-    let more = diagnostics.iter().any(|found| found.code == Code::E0013);
-    let numbers = match (number(Severity::Error), number(Severity::Warning)) {
-        // The last error says that there are more.
-        (errors, _) if more => format!("more than {}", count(errors - 1, "error")),
-        (errors, 0) => count(errors, "error"),
-        (0, warnings) => count(warnings, "warning"),
-        (errors, warnings) => format!(
-            "{} and {}",
-            count(errors, "error"),
-            count(warnings, "warning")
-        ),
-    };
-    let mut names: Vec<&str> = Vec::new();
-    for label in diagnostics
-        .iter()
-        .filter_map(|found| found.primary.as_ref())
-    {
-        let name = sources.get(label.span.source).name.as_str();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let place = match names.as_slice() {
-        // What is about no text names its file itself.
-        [] => return String::new(),
-        [name] => format!(" in {name}"),
-        names => format!(" in {} files", names.len()),
-    };
-    let style = if worst.severity == Severity::Error {
+    let style = if summary.severity == Severity::Error {
         ERROR
     } else {
         WARNING
     };
-    let (word, code) = (render::severity_name(worst.severity), worst.code);
-    format!(
-        "{style}{word}{style:#}{BOLD}: {numbers}{place}{BOLD:#}\n\
-         For more about it, try `rpcgen explain {code}`\n"
-    )
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{number} {what}s")
-    }
+    let word = render::severity_name(summary.severity);
+    let (numbers, more) = (summary.numbers, summary.more);
+    format!("{style}{word}{style:#}{BOLD}: {numbers}{BOLD:#}\n{more}\n")
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro::{Span, TokenStream};
 use rpcidl::build::read_input;
-use rpcidl::diag::render::{Style, human};
+use rpcidl::diag::render::{Style, human, summary};
 use rpcidl::diag::{Diagnostic, Severity};
 use rpcidl::fs::FsLoader;
 use rpcidl::source::SourceMap;
@@ -90,13 +90,14 @@ fn unrooted(mut error: Diagnostic, path: &Path, name: &str) -> Diagnostic {
 }
 
 /// Diagnostics the way rustc shows its own; warnings only if there is an error to show them with.
-fn told(sources: &SourceMap, found: &[Diagnostic]) -> String {
-    let mut found: Vec<&Diagnostic> = found.iter().collect();
+fn told(sources: &SourceMap, diagnostics: &[Diagnostic]) -> String {
+    let mut found: Vec<&Diagnostic> = diagnostics.iter().collect();
     found.sort_by_key(|found| found.severity != Severity::Error);
-    let texts: Vec<String> = found
+    let texts = found
         .iter()
-        .map(|found| human(found, sources, Style::Plain).trim_end().to_owned())
-        .collect();
+        .map(|found| human(found, sources, Style::Plain).trim_end().to_owned());
+    let more = summary(diagnostics, sources).map(|summary| summary.more);
+    let texts: Vec<String> = texts.chain(more).collect();
     format!("the definition has errors\n\n{}", texts.join("\n\n"))
 }
 
@@ -154,6 +155,8 @@ mod tests {
         assert!(told.starts_with(first), "{told}");
         assert!(told.contains("broken/broken.idl:5:5"), "{told}");
         assert!(told.contains("error[E0301]"), "{told}");
+        let last = "\n\nFor more about it, try `rpcgen explain E0201`";
+        assert!(told.ends_with(last), "{told}");
         assert!(!told.contains(env!("CARGO_MANIFEST_DIR")), "{told}");
         let told = asked(r#""nowhere.idl""#).unwrap_err();
         assert!(

@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 
-use super::{Diagnostic, Label, Severity};
+use super::{Code, Diagnostic, Label, Severity};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// Whether to use colours.
@@ -50,6 +50,70 @@ pub fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+    }
+}
+
+/// What stands below all findings, such as `error: 3 errors and 1 warning in kv.idl` and where there is more to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The severity of the worst.
+    pub severity: Severity,
+    /// How many there are, and where.
+    pub numbers: String,
+    /// How to learn more.
+    pub more: String,
+}
+
+/// What stands below these findings. `None` if there are none, and of those that are about no text, which name their file
+/// themselves.
+pub fn summary(diagnostics: &[Diagnostic], sources: &SourceMap) -> Option<Summary> {
+    // Errors sort before warnings.
+    let worst = diagnostics.iter().min_by_key(|found| found.severity)?;
+    let number = |severity| {
+        diagnostics
+            .iter()
+            .filter(|found| found.severity == severity)
+            .count()
+    };
+    let cut = diagnostics.iter().any(|found| found.code == Code::E0013);
+    let numbers = match (number(Severity::Error), number(Severity::Warning)) {
+        // The last error says that there are more.
+        (errors, _) if cut => format!("more than {}", count(errors - 1, "error")),
+        (errors, 0) => count(errors, "error"),
+        (0, warnings) => count(warnings, "warning"),
+        (errors, warnings) => format!(
+            "{} and {}",
+            count(errors, "error"),
+            count(warnings, "warning")
+        ),
+    };
+    let mut names: Vec<&str> = Vec::new();
+    for label in diagnostics
+        .iter()
+        .filter_map(|found| found.primary.as_ref())
+    {
+        let name = sources.get(label.span.source).name.as_str();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let place = match names.as_slice() {
+        [] => return None,
+        [name] => format!(" in {name}"),
+        names => format!(" in {} files", names.len()),
+    };
+    Some(Summary {
+        severity: worst.severity,
+        numbers: numbers + &place,
+        more: format!("For more about it, try `rpcgen explain {}`", worst.code),
+    })
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
     }
 }
 
