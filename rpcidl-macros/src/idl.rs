@@ -32,7 +32,7 @@ pub(crate) fn include(tokens: TokenStream) -> TokenStream {
     let root = env::var_os("CARGO_MANIFEST_DIR")
         .map(PathBuf::from)
         .unwrap_or_default();
-    match compiled(&options, &root) {
+    match compiled(&options, &root, crate::manifest()) {
         Ok((text, watched)) => {
             let mut all = String::new();
             for path in watched {
@@ -59,7 +59,11 @@ fn built(name: &str, span: Span) -> TokenStream {
 }
 
 /// The generated code and every file that it was made from.
-fn compiled(options: &Options, root: &Path) -> Result<(String, Vec<PathBuf>), String> {
+fn compiled(
+    options: &Options,
+    root: &Path,
+    manifest: Option<String>,
+) -> Result<(String, Vec<PathBuf>), String> {
     let loader = Rooted { root };
     let (name, path) = (&options.file.0, root.join(&options.file.0));
     let nothing = SourceMap::default();
@@ -76,7 +80,11 @@ fn compiled(options: &Options, root: &Path) -> Result<(String, Vec<PathBuf>), St
     let Some(model) = model else {
         return Err(told(&sources, &diagnostics));
     };
-    let output = emit::emit(&model, &options.emit).map_err(|errors| told(&sources, &errors))?;
+    let options = emit::Options {
+        manifest,
+        ..options.emit.clone()
+    };
+    let output = emit::emit(&model, &options).map_err(|errors| told(&sources, &errors))?;
     Ok((
         output.to_single_file(),
         loaded.iter().map(|path| root.join(path)).collect(),
@@ -134,6 +142,7 @@ mod tests {
         compiled(
             &options,
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/idl"),
+            None,
         )
     }
 

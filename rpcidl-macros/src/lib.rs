@@ -163,6 +163,11 @@ fn begin() {
     proc_macro2::extra::invalidate_current_thread_spans();
 }
 
+/// The text of the `Cargo.toml` of the package that is compiled, if there is one.
+fn manifest() -> Option<String> {
+    rpcidl::build::manifest(&|name| std::env::var_os(name))
+}
+
 /// The end of the chain that collects what an item refers to.
 #[doc(hidden)]
 #[proc_macro]

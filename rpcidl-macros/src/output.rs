@@ -18,7 +18,7 @@ pub(crate) fn attribute(name: &str, options: TokenStream, item: TokenStream) -> 
     input.word(")");
     input.word("]");
     input.tokens(item);
-    let expansion = begin(&input.text);
+    let expansion = begin(&input.text, crate::manifest());
     tokens(&input, &expansion)
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn collected(tokens: TokenStream) -> TokenStream {
     };
     let input = Input::of(item.stream());
     let closures: Vec<String> = known.filter_map(|token| text_of(&token)).collect();
-    let expansion = finish(&input.text, &closures);
+    let expansion = finish(&input.text, &closures, crate::manifest());
     self::tokens(&input, &expansion)
 }
 

@@ -32,7 +32,7 @@ mod write;
 mod tests;
 
 pub use config::{Config, compile};
-pub use input::{include_dir, read_input};
+pub use input::{include_dir, manifest, read_input};
 pub use plan::{FilePlan, plan_directory, plan_file, rust_path};
 pub use write::{FileState, WriteError, Written, compare, write_all};
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{codes, compile_files, errors, lines};
-use rpcidl::diag::{Code, ERROR_INDEX, Severity};
+use rpcidl::diag::{Code, Diagnostic, ERROR_INDEX, Severity};
 use rpcidl::{Input, LoadError, Loader, MemoryLoader, backend, backends, compile};
 
 /// One fenced block.
@@ -63,6 +63,8 @@ const NOT_BY_TEXT: &[(&str, &str)] = &[
     ("E0410", "needs 64 MiB of layouts"),
     ("E0801", "depends on the backend that is asked for"),
     ("E0802", "depends on the backend that is asked for"),
+    ("E0805", "depends on the manifest of a package"),
+    ("W0801", "depends on the backend that is asked for"),
 ];
 
 /// Codes of definitions in Rust; the tests of the macros show them.
@@ -337,6 +339,98 @@ fn e0801_e0802_backends_that_are_asked_for() {
     assert_eq!(
         found(&model(Code::E0802, false), &[Shm, Rdma], &[]),
         Vec::<&str>::new()
+    );
+}
+
+#[test]
+fn e0805_a_crate_that_the_manifest_does_not_name() {
+    use rpcidl::emit::{Options, emit};
+    use rpcidl::ir::Backend;
+    let model = common::compile_text(
+        "package a; @Backends({shm, inproc}) interface A { void f(); } \
+         @Backends({inproc, shm}) interface B { void f(); }",
+    );
+    let model = model.model.unwrap();
+    let found = |manifest: Option<&str>, change: fn(&mut Options)| {
+        let mut options = Options {
+            manifest: manifest.map(str::to_owned),
+            ..Options::default()
+        };
+        change(&mut options);
+        let found = emit(&model, &options).map_or_else(|found| found, |_| Vec::new());
+        let said = |found: &Diagnostic| {
+            assert_eq!(found.code, Code::E0805);
+            let help = found.help.as_deref().unwrap_or_default();
+            format!("{}; {help}", found.message)
+        };
+        found.iter().map(said).collect::<Vec<_>>()
+    };
+    let inproc = "[dependencies]\nruntime-core.workspace = true\nruntime-inproc = \"1\"\n";
+    // One error a crate, however many interfaces need it.
+    assert_eq!(
+        found(Some(inproc), |_| {}),
+        ["backend `shm` needs the crate `runtime-shm`; \
+             write `runtime-shm.workspace = true` below `[dependencies]`"]
+    );
+    let nothing = found(Some("[package]\nname = \"demo\"\n"), |_| {});
+    assert_eq!(nothing.len(), 3, "{nothing:#?}");
+    assert!(
+        nothing[0]
+            .starts_with("generated code needs the crate `runtime-core`; write `runtime-core = \""),
+        "{nothing:#?}"
+    );
+    // Nothing is known of the package, another backend is asked for, or somebody knows better.
+    assert_eq!(found(None, |_| {}), [""; 0]);
+    let asked = |options: &mut Options| options.backends = vec![Backend::Inproc];
+    assert_eq!(found(Some(inproc), asked), [""; 0]);
+    let elsewhere = |options: &mut Options| {
+        options.runtimes.insert(Backend::Shm, "::other".to_owned());
+    };
+    assert_eq!(found(Some(inproc), elsewhere), [""; 0]);
+    let elsewhere = |options: &mut Options| {
+        options.runtime_core = "::other".to_owned();
+        options.backends = vec![Backend::Shm];
+    };
+    assert_eq!(found(Some("runtime-shm = \"1\""), elsewhere), [""; 0]);
+}
+
+#[test]
+fn w0801_stubs_that_nothing_connects() {
+    use rpcidl::emit::{Options, advise};
+    use rpcidl::ir::Backend;
+    let advice = |text: &str, backends: &[Backend]| {
+        let options = Options {
+            backends: backends.to_vec(),
+            ..Options::default()
+        };
+        let found = advise(&common::compile_text(text).model.unwrap(), &options);
+        let said = |found: Diagnostic| {
+            assert_eq!(
+                (found.code, found.severity),
+                (Code::W0801, Severity::Warning)
+            );
+            found.message
+        };
+        found.into_iter().map(said).collect::<Vec<_>>()
+    };
+    let text = |fails| example(Code::W0801, fails)[0].1.clone();
+    assert_eq!(
+        advice(&text(true), &[]),
+        ["interface `Shop` is compiled for no backend"]
+    );
+    assert_eq!(advice(&text(true), &[Backend::Shm]), [""; 0]);
+    assert_eq!(advice(&text(false), &[]), [""; 0]);
+    // One warning, however many there are, and none about an interface that others extend.
+    let many = "package a; interface Base { void f(); } interface A extends Base {} interface B {} interface C {} \
+                @Backends({shm}) interface D extends Base {}";
+    assert_eq!(
+        advice(many, &[]),
+        ["interface `A` and 2 others are compiled for no backend"]
+    );
+    let two = "package a; interface A {} interface B {}";
+    assert_eq!(
+        advice(two, &[]),
+        ["interface `A` and another one are compiled for no backend"]
     );
 }
 

@@ -120,7 +120,7 @@ fn handed_on(expansion: &Expansion) -> Option<String> {
 
 /// Does what rustc does with the chain of macros.
 fn expand(item: &str, known: &BTreeMap<String, String>) -> Expansion {
-    let first = begin(item);
+    let first = begin(item, None);
     let Some((path, rest)) = first
         .text
         .split_once("! { [")
@@ -138,7 +138,7 @@ fn expand(item: &str, known: &BTreeMap<String, String>) -> Expansion {
         .chain(others)
         .map(|path| known[path].clone())
         .collect();
-    finish(item, &closures)
+    finish(item, &closures, None)
 }
 
 fn expand_all(items: &[&str]) -> Vec<Expansion> {
@@ -223,7 +223,7 @@ fn one_name_in_two_modules_stays_two_types() {
     );
     known.insert("one::Key".to_owned(), key.clone());
     known.insert("three::Key".to_owned(), key);
-    let other = handed_on(&begin("#[rpc_message] struct Key { b: u64 }")).unwrap();
+    let other = handed_on(&begin("#[rpc_message] struct Key { b: u64 }", None)).unwrap();
     known.insert("two::Key".to_owned(), other);
     let service = expand(items[2], &known);
     assert!(service.errors.is_empty(), "{:#?}", service.errors);
@@ -239,13 +239,14 @@ fn one_name_in_two_modules_stays_two_types() {
 
 #[test]
 fn what_is_broken_elsewhere_is_reported_there() {
-    let broken = begin("#[rpc_message] struct Broken { text: String }");
+    let broken = begin("#[rpc_message] struct Broken { text: String }", None);
     assert_eq!(broken.errors.len(), 1);
     let text = handed_on(&broken).unwrap();
     assert_eq!(text, "");
     let service = finish(
         "#[rpc_service] trait Service { fn call(&self, broken: Broken); }",
         &[text],
+        None,
     );
     assert_eq!(service.errors, []);
     assert!(!service.text.contains("mod service"));
@@ -504,8 +505,8 @@ proptest! {
     #[test]
     fn nothing_panics_on_words(text in nearly(), closures in prop::collection::vec(".{0,40}", 0..3)) {
         let _ = to_idl(&text, "a.rs");
-        let _ = begin(&text);
-        let _ = finish(&text, &closures);
+        let _ = begin(&text, None);
+        let _ = finish(&text, &closures, None);
     }
 
     #[test]
@@ -515,7 +516,7 @@ proptest! {
         let end = (start + length).min(item.len());
         let text = format!("{}{put}{}", &item[..start], &item[end..]);
         let _ = to_idl(&text, "a.rs");
-        let _ = begin(&text);
-        let _ = finish(&text, &["struct Key { u8 a; }".to_owned(), String::new()]);
+        let _ = begin(&text, None);
+        let _ = finish(&text, &["struct Key { u8 a; }".to_owned(), String::new()], None);
     }
 }

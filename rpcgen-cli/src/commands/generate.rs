@@ -79,6 +79,10 @@ pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
             return Err(compile::stop(&errors));
         }
     };
+    console.diagnostics(
+        &compiled.compilation.sources,
+        &emit::advise(&compiled.model, &options),
+    );
     let Some(files) = destination.plan(&output) else {
         return console.result(&output.to_single_file());
     };

@@ -117,7 +117,7 @@ fn options_reach_the_output() {
     folder.write("kv.idl", KV).write("lone.idl", LONE);
     let plain = folder.run(&["kv.idl"]).exits(0).stdout;
     assert!(
-        plain.contains("pub mod inproc") && plain.contains("::runtime_inproc::"),
+        plain.contains("pub mod inproc") && plain.contains("use ::runtime_inproc as backend;"),
         "{plain}"
     );
     assert_eq!(
@@ -138,7 +138,7 @@ fn options_reach_the_output() {
         .exits(0)
         .stdout;
     assert!(
-        renamed.contains("::a::core::") && renamed.contains("::b::"),
+        renamed.contains("::a::core::") && renamed.contains("use ::b as backend;"),
         "{renamed}"
     );
     assert!(
@@ -150,15 +150,36 @@ fn options_reach_the_output() {
         plain.contains("FromBytes") && !without.contains("FromBytes"),
         "{without}"
     );
-    let silent = folder
-        .write("none.idl", KV.replace("@Backends({inproc})\n", ""))
+}
+
+#[test]
+fn says_that_nothing_connects_where_no_backend_is_named() {
+    let folder = Folder::new();
+    folder.write("none.idl", KV.replace("@Backends({inproc})\n", ""));
+    let run = folder
         .run(&["none.idl"])
         .exits(0)
-        .stdout;
+        .says("warning[W0801]: interface `IKvStore` is compiled for no backend")
+        .says("none.idl:11:11")
+        .says("write `@Backends({inproc})` before it")
+        .says("try `rpcgen explain W0801`");
+    let text = &run.stdout;
     assert!(
-        !silent.contains("inproc"),
-        "without a backend there is none: {silent}"
+        text.contains("/// It was compiled for no backend: ") && !text.contains("pub mod inproc"),
+        "{text}"
     );
+    let short = folder.run(&["none.idl", "-o", "none.rs", "--message-format", "short"]);
+    assert_eq!(short.exits(0).stderr.lines().count(), 1);
+    assert_eq!(&folder.read("none.rs"), text);
+    folder
+        .run(&["none.idl", "-o", "none.rs", "--check"])
+        .exits(0);
+    // It is no fault of the definition, and none at all if a backend is asked for.
+    folder.run(&["check", "none.idl"]).exits(0).silent();
+    folder
+        .run(&["none.idl", "--backend", "shm"])
+        .exits(0)
+        .silent();
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod book;
+mod dependencies;
 mod explain;
 mod format;
 mod generate;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::failure;
 use super::{FilePlan, FileState, compare, include_dir, plan_directory, plan_file};
-use super::{read_input, rerun, rust_path, told, write_all};
+use super::{manifest, read_input, rerun, rust_path, told, write_all};
 use crate::diag::{Diagnostic, Severity};
 use crate::emit::{self, Options};
 use crate::fs::FsLoader;
@@ -43,6 +43,7 @@ pub struct Config {
     runtime_core: Option<String>,
     zerocopy: bool,
     emit_rerun: bool,
+    expect_backends: bool,
     out_dir: Option<PathBuf>,
     commit_to: Option<PathBuf>,
 }
@@ -64,6 +65,7 @@ impl Config {
             runtime_core: None,
             zerocopy: true,
             emit_rerun: true,
+            expect_backends: true,
             out_dir: None,
             commit_to: None,
         }
@@ -137,6 +139,14 @@ impl Config {
         self
     }
 
+    /// Warns of interfaces that are compiled for no backend, which is the default. Their stubs are generic over the
+    /// transport, for those who bring one along.
+    #[must_use]
+    pub fn expect_backends(mut self, expect: bool) -> Self {
+        self.expect_backends = expect;
+        self
+    }
+
     /// Compiles the inputs and what they import.
     ///
     /// One input gives one file with its name, such as `kv.rs` for `kv.idl`; several give one file a package and a
@@ -157,7 +167,11 @@ impl Config {
         env: &Environment<'_>,
         cargo: &mut dyn Write,
     ) -> io::Result<()> {
-        let options = self.options()?;
+        let mut options = self.options()?;
+        if self.out_dir.is_none() && self.commit_to.is_none() {
+            // What is written elsewhere may be for another package.
+            options.manifest = manifest(env);
+        }
         let folder = self.folder(env)?;
         let [first, ..] = inputs else {
             return Err(failure(
@@ -187,10 +201,16 @@ impl Config {
                 told::rendered(&found.sources, &found.diagnostics),
             ));
         };
+        let advice = if self.expect_backends {
+            emit::advise(model, &options)
+        } else {
+            Vec::new()
+        };
         for warning in found
             .diagnostics
             .iter()
             .filter(|found| found.severity == Severity::Warning)
+            .chain(&advice)
         {
             cargo_line(cargo, "warning", &told::line(&found.sources, warning))?;
         }

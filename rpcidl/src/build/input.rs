@@ -1,5 +1,6 @@
 //! Reads the files that are asked for.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -46,6 +47,13 @@ pub fn include_dir(path: &Path) -> Result<String, Box<Diagnostic>> {
         )),
         Err(error) => Err(refused(&reason(&error))),
     }
+}
+
+/// The text of the `Cargo.toml` of the package that cargo builds, for [`Options::manifest`](crate::emit::Options). `None`
+/// where it is not cargo that builds, or the text cannot be read.
+pub fn manifest(env: &dyn Fn(&str) -> Option<OsString>) -> Option<String> {
+    // The folder alone would not do: the package of a script has its manifest in the script.
+    fs::read_to_string(env("CARGO_MANIFEST_PATH")?).ok()
 }
 
 /// The words of the system, without its numbers.

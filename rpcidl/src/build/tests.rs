@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod backends;
+
 const KV: &str = "package acme.kv;\n\nimport acme.common.Uuid;\n\nstruct Record {\n    Uuid id;\n    u64  value;\n}\n";
 const COMMON: &str = "package acme.common;\n\nstruct Uuid {\n    u64 high;\n    u64 low;\n}\n";
 const LONE: &str = "package acme.lone;\n\nstruct Point {\n    i32 x;\n    i32 y;\n}\n";
@@ -360,27 +362,6 @@ fn the_settings_reach_the_output() {
         "{text}"
     );
     assert!(!text.contains("FromBytes"), "{text}");
-}
-
-#[test]
-fn every_backend_can_be_asked_for() {
-    let mut package = Package::new();
-    package.write(
-        "idl/echo.idl",
-        "package acme.echo;\n\ninterface Echo {\n    u64 echo(in u64 value);\n}\n",
-    );
-    for backend in Backend::ALL {
-        let config = package
-            .config()
-            .backend(backend)
-            .runtime(backend, "::carrier");
-        package.run(&config, &["idl/echo.idl"]).unwrap();
-        let text = package.read("target/out/echo.rs");
-        let module = format!("pub mod {} {{", crate::backend_name(backend));
-        assert!(text.contains(&module), "{text}");
-        assert!(text.contains("::carrier::Server<"), "{text}");
-        assert!(!text.contains("::runtime_rdma"), "{text}");
-    }
 }
 
 #[test]

@@ -195,4 +195,6 @@ codes! {
     E0802 "the interface does not allow the backend"
     E0803 "unknown backend"
     // E0804 was for a backend without stubs; there is none any more.
+    E0805 "a crate that generated code needs is not a dependency"
+    W0801 "an interface is compiled for no backend"
 }

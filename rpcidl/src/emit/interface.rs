@@ -18,10 +18,27 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: InterfaceId) {
         w,
         &interface.meta,
         format_args!(
-            "`{}`: stubs over any transport, and the backends it was compiled for.",
-            interface.name
+            "`{}`: stubs over any transport{}.",
+            interface.name,
+            if backends.is_empty() {
+                ""
+            } else {
+                ", and the backends it was compiled for"
+            }
         ),
     );
+    if backends.is_empty() {
+        line!(w, "///");
+        line!(
+            w,
+            "/// It was compiled for no backend: `ClientOver` and `ServerOver` take a transport that somebody brings along. There are a"
+        );
+        line!(
+            w,
+            "/// `Client`, a `Server` and a `pair` for each backend that the definition names, as in `@Backends({{inproc, shm, rdma}})`,"
+        );
+        line!(w, "/// or that is asked for where it is compiled.");
+    }
     deprecation(w, &interface.meta);
     // Names and the number of arguments are the definition's, stubs must reach what it calls deprecated, and no program
     // has a use for all of them.

@@ -12,6 +12,7 @@ mod backend;
 mod casing;
 mod client;
 mod consts;
+mod crates;
 mod docs;
 mod enums;
 mod interface;
@@ -55,6 +56,8 @@ pub struct Options {
     /// Types of the input that are generated elsewhere, by the name in the model, each with its Rust path as seen from where
     /// the output stands.
     pub elsewhere: BTreeMap<String, String>,
+    /// The text of the `Cargo.toml` of the package that the output becomes part of, if that is known.
+    pub manifest: Option<String>,
 }
 
 impl Default for Options {
@@ -66,6 +69,7 @@ impl Default for Options {
             zerocopy: true,
             externs: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
+            manifest: None,
         }
     }
 }
@@ -74,14 +78,20 @@ impl Default for Options {
 ///
 /// # Errors
 /// E0801 if a backend cannot carry a `buffer` of its interface, E0802 if `options` asks for a backend that an interface
-/// does not allow.
+/// does not allow, E0805 if the manifest does not name a crate that the output needs.
 pub fn emit<'a>(model: &'a Model, options: &'a Options) -> Result<Output<'a>, Vec<Diagnostic>> {
-    let found = backend::check(model, options);
+    let mut found = backend::check(model, options);
+    found.extend(crates::check(model, options));
     if found.is_empty() {
         Ok(Output::new(model, options))
     } else {
         Err(found)
     }
+}
+
+/// Warnings about an output that is legal and hardly of use: W0801 if interfaces are emitted for no backend.
+pub fn advise(model: &Model, options: &Options) -> Vec<Diagnostic> {
+    backend::advise(model, options)
 }
 
 /// Where an item is printed, and what it needs to know to name others.

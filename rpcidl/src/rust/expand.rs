@@ -22,8 +22,9 @@ use crate::emit;
 use crate::ir::Model;
 use crate::source::{SourceId, SourceMap, Span};
 
-/// What the attribute makes of an item. `text` is the item with the attribute before it.
-pub fn begin(text: &str) -> Expansion {
+/// What the attribute makes of an item. `text` is the item with the attribute before it, `manifest` the text of the package's
+/// `Cargo.toml`, if that is known.
+pub fn begin(text: &str, manifest: Option<String>) -> Expansion {
     let mut sources = SourceMap::default();
     let source = sources.add("the item", text);
     let item = match read::item(text, source) {
@@ -48,15 +49,15 @@ pub fn begin(text: &str) -> Expansion {
         return failed(text, Some(&lowered), lower.ours, errors.finish());
     }
     if references.is_empty() {
-        finish(text, &[])
+        finish(text, &[], manifest)
     } else {
         ask(text, source, &lowered.settings, &references)
     }
 }
 
 /// What an item becomes once the definitions of the types that it refers to are known, in the order in which it refers to
-/// them.
-pub fn finish(text: &str, closures: &[String]) -> Expansion {
+/// them. `manifest` is as above.
+pub fn finish(text: &str, closures: &[String], manifest: Option<String>) -> Expansion {
     let mut sources = SourceMap::default();
     let source = sources.add("the item", text);
     let item = match read::item(text, source) {
@@ -94,7 +95,10 @@ pub fn finish(text: &str, closures: &[String]) -> Expansion {
         lowered: &lowered,
         merged: &merged,
         model: &model,
-        options: options(&lowered, &merged),
+        options: emit::Options {
+            manifest,
+            ..options(&lowered, &merged)
+        },
     };
     match generate.all(&lower.unspoken) {
         Ok(out) => Expansion {

@@ -8,6 +8,7 @@ use crate::ir::{Backend, Interface};
 pub(super) const EMITTER: Emitter = Emitter {
     backend: Backend::Inproc,
     module: "inproc",
+    package: "runtime-inproc",
     runtime: "::runtime_inproc",
     exports: "{Client, Server, pair, pair_with}",
     carries_buffers: false,
@@ -25,10 +26,10 @@ fn emit(w: &mut Writer, scope: &Scope<'_>, interface: &Interface) {
             "The definition asks for a window that is not possible",
             "The settings are not possible",
         ],
-        ends: |w, runtime| {
+        ends: |w| {
             w.assign(
                 format_args!("let ends ="),
-                &format_args!("{runtime}::pair::<super::Service>(client, server)?"),
+                &"backend::pair::<super::Service>(client, server)?",
             );
         },
     };

@@ -7,7 +7,7 @@ mod shm;
 use super::writer::{Writer, block, line};
 use super::{Options, Scope};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Backend, Interface, Model, Type};
+use crate::ir::{Backend, Interface, InterfaceId, Model, Type};
 
 /// What is known of a backend.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Emitter {
     backend: Backend,
     /// The module in the interface's.
     pub(super) module: &'static str,
+    /// The name of its crate.
+    package: &'static str,
     /// The path of its crate, unless the options give another.
     runtime: &'static str,
     /// What the interface's module takes from the first backend.
@@ -54,6 +56,21 @@ pub(super) fn of(options: &Options, interface: &Interface) -> Vec<&'static Emitt
     emitters
 }
 
+/// What cargo calls the crate that all generated code needs.
+pub(super) const CORE: &str = "runtime-core";
+
+/// What cargo calls a backend's crate.
+pub(super) fn crate_name(backend: Backend) -> &'static str {
+    emitter(backend).package
+}
+
+/// True if an interface is emitted for a backend.
+pub(super) fn is_wanted(options: &Options, interface: &Interface, backend: Backend) -> bool {
+    of(options, interface)
+        .iter()
+        .any(|emitter| emitter.backend == backend)
+}
+
 /// The path of a backend's crate.
 fn runtime<'a>(options: &'a Options, emitter: &'static Emitter) -> &'a str {
     options
@@ -74,13 +91,12 @@ struct Module<'a> {
     /// What the documentation says of `pair`, and how it fails.
     pair: [&'a str; 3],
     /// Writes how `ends`, a client's and a server's transport, are made.
-    ends: fn(&mut Writer, &str),
+    ends: fn(&mut Writer),
 }
 
 impl Module<'_> {
     fn emit(&self, w: &mut Writer, scope: &Scope<'_>, interface: &Interface) {
-        let runtime = runtime(scope.options, self.emitter);
-        let generics = self.generics.replace("{runtime}", runtime);
+        let generics = self.generics;
         let [pair, impossible, refused] = self.pair;
         line!(w, "/// `{}` {}.", interface.name, self.place);
         block!(w, "pub mod {}", self.emitter.module => {
@@ -88,22 +104,24 @@ impl Module<'_> {
             w.blank();
             line!(w, "use {} as rt;", scope.options.runtime_core);
             w.blank();
+            self.import(w, scope);
+            w.blank();
             line!(w, "/// A client whose calls carry `U` until they are answered.");
             w.assign(
                 format_args!("pub type Client<U = ()> ="),
-                &format_args!("super::ClientOver<{runtime}::Client<{generics}>, U>"),
+                &format_args!("super::ClientOver<backend::Client<{generics}>, U>"),
             );
             w.blank();
             line!(w, "/// A server.");
             w.assign(
                 format_args!("pub type Server ="),
-                &format_args!("super::ServerOver<{runtime}::Server<{generics}>>"),
+                &format_args!("super::ServerOver<backend::Server<{generics}>>"),
             );
             w.blank();
             line!(w, "/// Bytes of {} that one client takes, with the window of the definition.", self.memory);
             w.assign(
                 format_args!("pub const MEMORY_PER_CONNECTION: usize ="),
-                &format_args!("{runtime}::memory_per_connection::<{generics}>()"),
+                &format_args!("backend::memory_per_connection::<{generics}>()"),
             );
             w.blank();
             line!(w, "/// {pair}.");
@@ -129,12 +147,27 @@ impl Module<'_> {
                 format_args!(" -> Result<(Client<U>, Server), rt::AttachError>"),
                 " {",
             );
-            (self.ends)(w, runtime);
+            (self.ends)(w);
             line!(w, "let client = Client::over(ends.0, client);");
             line!(w, "let server = Server::over(ends.1, server);");
             line!(w, "Ok((client, server))");
             w.close();
         });
+    }
+
+    /// The only place that names the backend's crate, so that rustc gives one error if it is missing, and shows the line
+    /// with what it says.
+    fn import(&self, w: &mut Writer, scope: &Scope<'_>) {
+        let path = runtime(scope.options, self.emitter);
+        if path == self.emitter.runtime {
+            let package = self.emitter.package;
+            line!(
+                w,
+                "use {path} as backend; // `{package}` must be among the dependencies in Cargo.toml"
+            );
+        } else {
+            line!(w, "use {path} as backend;");
+        }
     }
 }
 
@@ -176,6 +209,34 @@ pub(super) fn check(model: &Model, options: &Options) -> Vec<Diagnostic> {
         }
     }
     found
+}
+
+/// A warning if interfaces are emitted for no backend. There may be a thousand of them, so it is one for all.
+pub(super) fn advise(model: &Model, options: &Options) -> Vec<Diagnostic> {
+    let mut extended = vec![false; model.interfaces.len()];
+    for InterfaceId(base) in model.interfaces.iter().filter_map(|other| other.base) {
+        if let Some(extended) = extended.get_mut(base as usize) {
+            *extended = true;
+        }
+    }
+    let alone = model.interfaces.iter().zip(extended);
+    let mut alone = alone.filter(|(interface, extended)| {
+        !extended && model.package(interface.package).is_input && of(options, interface).is_empty()
+    });
+    let Some((first, _)) = alone.next() else {
+        return Vec::new();
+    };
+    let others = match alone.count() {
+        0 => " is".to_owned(),
+        1 => " and another one are".to_owned(),
+        number => format!(" and {number} others are"),
+    };
+    let message = format!("interface `{}`{others} compiled for no backend", first.name);
+    vec![
+        Diagnostic::warning(Code::W0801, first.span, message)
+            .label("nothing connects its stubs")
+            .help("write `@Backends({inproc})` before it, with `shm` or `rdma` as needed, or ask for a backend"),
+    ]
 }
 
 fn holds_buffer(model: &Model, ty: &Type) -> bool {

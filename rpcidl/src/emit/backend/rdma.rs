@@ -8,6 +8,7 @@ use crate::ir::{Backend, Interface};
 pub(super) const EMITTER: Emitter = Emitter {
     backend: Backend::Rdma,
     module: "rdma",
+    package: "runtime-rdma",
     runtime: "::runtime_rdma",
     exports: "{Client, Server, pair, pair_with}",
     carries_buffers: false,
@@ -25,8 +26,8 @@ fn emit(w: &mut Writer, scope: &Scope<'_>, interface: &Interface) {
             "The definition asks for a window that is not possible, or there is no RDMA device that can be used",
             "The settings are not possible, or there is no RDMA device that can be used",
         ],
-        ends: |w, runtime| {
-            line!(w, "let serving = {runtime}::Server::new(server)?;");
+        ends: |w| {
+            line!(w, "let serving = backend::Server::new(server)?;");
             line!(w, "let calling = serving.connector().connect(client)?;");
             line!(w, "let ends = (calling, serving);");
         },

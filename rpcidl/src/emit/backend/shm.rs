@@ -8,6 +8,7 @@ use crate::ir::{Backend, Interface};
 pub(super) const EMITTER: Emitter = Emitter {
     backend: Backend::Shm,
     module: "shm",
+    package: "runtime-shm",
     runtime: "::runtime_shm",
     exports: "{Client, Server, pair, pair_with}",
     carries_buffers: false,
@@ -19,12 +20,12 @@ fn emit(w: &mut Writer, scope: &Scope<'_>, interface: &Interface) {
     let (place, generics) = if interface.tuning.shm_isolated {
         (
             "between processes of one machine that do not trust each other",
-            "super::Service, {runtime}::Isolated",
+            "super::Service, backend::Isolated",
         )
     } else {
         (
             "between processes of one machine and one user",
-            "super::Service, {runtime}::SameUser",
+            "super::Service, backend::SameUser",
         )
     };
     let module = Module {
@@ -37,8 +38,8 @@ fn emit(w: &mut Writer, scope: &Scope<'_>, interface: &Interface) {
             "The definition asks for a window that is not possible, or the operating system refused",
             "The settings are not possible, or the operating system refused",
         ],
-        ends: |w, runtime| {
-            line!(w, "let serving = {runtime}::Server::new(server)?;");
+        ends: |w| {
+            line!(w, "let serving = backend::Server::new(server)?;");
             line!(w, "let calling = serving.connector().connect(client)?;");
             line!(w, "let ends = (calling, serving);");
         },

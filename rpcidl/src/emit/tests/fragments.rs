@@ -336,7 +336,7 @@ fn backends() {
         &out,
         &[
             "    pub use self::inproc::{Client, Server, pair, pair_with};\n",
-            "        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;\n",
+            "        pub type Server = super::ServerOver<backend::Server<super::Service>>;\n",
             "            window: 64,\n            ..rt::Tuning::DEFAULT\n",
         ],
     );
@@ -344,6 +344,13 @@ fn backends() {
         out.matches("pub mod inproc").count(),
         1,
         "`B` names no backend"
+    );
+    assert_has(
+        &out,
+        &[
+            "/// `A`: stubs over any transport, and the backends it was compiled for.\n#[allow",
+            "/// `B`: stubs over any transport.\n///\n/// It was compiled for no backend: ",
+        ],
     );
 
     let mut options = Options {
@@ -357,7 +364,10 @@ fn backends() {
     assert_eq!(out.matches("pub mod inproc").count(), 2);
     assert_has(
         &out,
-        &["::lanes::pair::<super::Service>(client, server)?;\n"],
+        &[
+            "        use ::lanes as backend;\n\n",
+            "backend::pair::<super::Service>(client, server)?;\n",
+        ],
     );
 }
 
@@ -371,21 +381,33 @@ fn shared_memory() {
         &out,
         &[
             "    pub use self::shm::{Client, Server, pair, pair_with};\n",
-            "super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;\n",
-            "super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;\n",
-            "::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();\n",
-            "super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::Isolated>, U>;\n",
-            "super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::Isolated>>;\n",
-            "::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::Isolated>();\n",
-            "            let serving = ::runtime_shm::Server::new(server)?;\n",
+            "        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml\n\n",
+            "super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;\n",
+            "super::ServerOver<backend::Server<super::Service, backend::SameUser>>;\n",
+            "backend::memory_per_connection::<super::Service, backend::SameUser>();\n",
+            "super::ClientOver<backend::Client<super::Service, backend::Isolated>, U>;\n",
+            "super::ServerOver<backend::Server<super::Service, backend::Isolated>>;\n",
+            "backend::memory_per_connection::<super::Service, backend::Isolated>();\n",
+            "            let serving = backend::Server::new(server)?;\n",
         ],
     );
     assert_eq!(out.matches("pub mod shm {").count(), 2);
     assert_eq!(out.matches("pub mod inproc {").count(), 1);
+    assert_eq!(
+        out.matches("runtime_shm").count(),
+        2,
+        "one place an interface, so that rustc has one error if the crate is not there"
+    );
 
     options.runtimes.insert(Backend::Shm, "::segments".into());
     let out = emit(&model, &options).unwrap().to_single_file();
-    assert_has(&out, &["<super::Service, ::segments::Isolated>"]);
+    assert_has(
+        &out,
+        &[
+            "        use ::segments as backend;\n\n",
+            "<super::Service, backend::Isolated>",
+        ],
+    );
     assert_has_not(&out, &["runtime_shm"]);
 }
 
@@ -400,11 +422,12 @@ fn nodes() {
         &out,
         &[
             "    /// `A` between nodes.\n    pub mod rdma {\n",
+            "        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml\n\n",
             "    pub use self::rdma::{Client, Server, pair, pair_with};\n",
-            "super::ClientOver<::runtime_rdma::Client<super::Service>, U>;\n",
-            "super::ServerOver<::runtime_rdma::Server<super::Service>>;\n",
-            "::runtime_rdma::memory_per_connection::<super::Service>();\n",
-            "            let serving = ::runtime_rdma::Server::new(server)?;\n",
+            "super::ClientOver<backend::Client<super::Service>, U>;\n",
+            "super::ServerOver<backend::Server<super::Service>>;\n",
+            "backend::memory_per_connection::<super::Service>();\n",
+            "            let serving = backend::Server::new(server)?;\n",
             "            let calling = serving.connector().connect(client)?;\n",
             "            rdma_window: 64,\n            rdma_inline: 64,\n            ..rt::Tuning::DEFAULT\n",
         ],
@@ -419,7 +442,10 @@ fn nodes() {
     let out = emit(&model, &options).unwrap().to_single_file();
     assert_has(
         &out,
-        &["::verbs::memory_per_connection::<super::Service>();\n"],
+        &[
+            "        use ::verbs as backend;\n\n",
+            "backend::memory_per_connection::<super::Service>();\n",
+        ],
     );
     assert_has_not(&out, &["runtime_rdma", "pub mod shm", "pub mod inproc"]);
 }

@@ -383,7 +383,11 @@ impl ::core::default::Default for Lent {
     }
 }
 
-/// `IKvStore`: stubs over any transport, and the backends it was compiled for.
+/// `IKvStore`: stubs over any transport.
+///
+/// It was compiled for no backend: `ClientOver` and `ServerOver` take a transport that somebody brings along. There are a
+/// `Client`, a `Server` and a `pair` for each backend that the definition names, as in `@Backends({inproc, shm, rdma})`,
+/// or that is asked for where it is compiled.
 #[allow(dead_code, deprecated, unused_imports, clippy::all)]
 pub mod kv_store {
     use ::core::prelude::v1::*;

@@ -7056,15 +7056,16 @@ pub mod clashes {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -7084,7 +7085,7 @@ pub mod clashes {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -7284,15 +7285,16 @@ pub mod service {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -7312,7 +7314,7 @@ pub mod service {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -7512,15 +7514,16 @@ pub mod request2 {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -7540,7 +7543,7 @@ pub mod request2 {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -7740,15 +7743,16 @@ pub mod core {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -7768,7 +7772,7 @@ pub mod core {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -7968,15 +7972,16 @@ pub mod std {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -7996,7 +8001,7 @@ pub mod std {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -8196,15 +8201,16 @@ pub mod runtime_core {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -8224,7 +8230,7 @@ pub mod runtime_core {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -8424,15 +8430,16 @@ pub mod runtime_inproc {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -8452,7 +8459,7 @@ pub mod runtime_inproc {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -8652,15 +8659,16 @@ pub mod rt {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -8680,7 +8688,7 @@ pub mod rt {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -8880,15 +8888,16 @@ pub mod inproc {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -8908,7 +8917,7 @@ pub mod inproc {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -9517,15 +9526,16 @@ pub mod made {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -9545,7 +9555,7 @@ pub mod made {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))

@@ -605,15 +605,16 @@ pub mod camera {
 
         use ::runtime_core as rt;
 
+        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_rdma::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -633,7 +634,7 @@ pub mod camera {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_rdma::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -992,15 +993,16 @@ pub mod archive {
 
         use ::runtime_core as rt;
 
+        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_rdma::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -1020,7 +1022,7 @@ pub mod archive {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_rdma::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -1201,15 +1203,16 @@ pub mod shutter {
 
         use ::runtime_core as rt;
 
+        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_rdma::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -1229,7 +1232,7 @@ pub mod shutter {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_rdma::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -1401,15 +1404,16 @@ pub mod weather {
 
         use ::runtime_core as rt;
 
+        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_rdma::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -1429,7 +1433,7 @@ pub mod weather {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_rdma::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -1541,15 +1545,16 @@ pub mod nothing {
 
         use ::runtime_core as rt;
 
+        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_rdma::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -1569,7 +1574,7 @@ pub mod nothing {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_rdma::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);

@@ -201,15 +201,16 @@ pub mod lanes_first {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -229,7 +230,7 @@ pub mod lanes_first {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -242,17 +243,18 @@ pub mod lanes_first {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::SameUser>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+            backend::memory_per_connection::<super::Service, backend::SameUser>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -272,7 +274,7 @@ pub mod lanes_first {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -479,17 +481,18 @@ pub mod memory_first {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::SameUser>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+            backend::memory_per_connection::<super::Service, backend::SameUser>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -509,7 +512,7 @@ pub mod memory_first {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -524,15 +527,16 @@ pub mod memory_first {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -552,7 +556,7 @@ pub mod memory_first {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -757,15 +761,16 @@ pub mod nodes_first {
 
         use ::runtime_core as rt;
 
+        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_rdma::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -785,7 +790,7 @@ pub mod nodes_first {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_rdma::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -800,17 +805,18 @@ pub mod nodes_first {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::SameUser>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+            backend::memory_per_connection::<super::Service, backend::SameUser>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -830,7 +836,7 @@ pub mod nodes_first {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -845,15 +851,16 @@ pub mod nodes_first {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -873,7 +880,7 @@ pub mod nodes_first {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -1078,15 +1085,16 @@ pub mod apart {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -1106,7 +1114,7 @@ pub mod apart {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -1119,17 +1127,18 @@ pub mod apart {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::Isolated>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::Isolated>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::Isolated>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::Isolated>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::Isolated>();
+            backend::memory_per_connection::<super::Service, backend::Isolated>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -1149,7 +1158,7 @@ pub mod apart {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -1363,17 +1372,18 @@ pub mod tuned {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::SameUser>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+            backend::memory_per_connection::<super::Service, backend::SameUser>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -1393,7 +1403,7 @@ pub mod tuned {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -1408,15 +1418,16 @@ pub mod tuned {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -1436,7 +1447,7 @@ pub mod tuned {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -1449,15 +1460,16 @@ pub mod tuned {
 
         use ::runtime_core as rt;
 
+        use ::runtime_rdma as backend; // `runtime-rdma` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_rdma::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_rdma::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of registered memory, at both ends together, that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_rdma::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -1477,7 +1489,7 @@ pub mod tuned {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_rdma::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -1487,7 +1499,11 @@ pub mod tuned {
     }
 }
 
-/// `IUnnamed`: stubs over any transport, and the backends it was compiled for.
+/// `IUnnamed`: stubs over any transport.
+///
+/// It was compiled for no backend: `ClientOver` and `ServerOver` take a transport that somebody brings along. There are a
+/// `Client`, a `Server` and a `pair` for each backend that the definition names, as in `@Backends({inproc, shm, rdma})`,
+/// or that is asked for where it is compiled.
 #[allow(dead_code, deprecated, unused_imports, clippy::all)]
 pub mod unnamed {
     use ::core::prelude::v1::*;

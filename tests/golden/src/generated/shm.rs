@@ -574,17 +574,18 @@ pub mod camera {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::SameUser>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+            backend::memory_per_connection::<super::Service, backend::SameUser>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -604,7 +605,7 @@ pub mod camera {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -785,17 +786,18 @@ pub mod shutter {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::SameUser>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+            backend::memory_per_connection::<super::Service, backend::SameUser>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -815,7 +817,7 @@ pub mod shutter {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);
@@ -927,17 +929,18 @@ pub mod nothing {
 
         use ::runtime_core as rt;
 
+        use ::runtime_shm as backend; // `runtime-shm` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
         pub type Client<U = ()> =
-            super::ClientOver<::runtime_shm::Client<super::Service, ::runtime_shm::SameUser>, U>;
+            super::ClientOver<backend::Client<super::Service, backend::SameUser>, U>;
 
         /// A server.
-        pub type Server =
-            super::ServerOver<::runtime_shm::Server<super::Service, ::runtime_shm::SameUser>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service, backend::SameUser>>;
 
         /// Bytes of shared memory that one client takes, with the window of the definition.
         pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_shm::memory_per_connection::<super::Service, ::runtime_shm::SameUser>();
+            backend::memory_per_connection::<super::Service, backend::SameUser>();
 
         /// A server without a name and its only client, both in this process.
         ///
@@ -957,7 +960,7 @@ pub mod nothing {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let serving = ::runtime_shm::Server::new(server)?;
+            let serving = backend::Server::new(server)?;
             let calling = serving.connector().connect(client)?;
             let ends = (calling, serving);
             let client = Client::over(ends.0, client);

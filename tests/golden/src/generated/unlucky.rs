@@ -1539,15 +1539,16 @@ pub mod selves {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -1567,7 +1568,7 @@ pub mod selves {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -1909,15 +1910,16 @@ pub mod super_ {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -1937,7 +1939,7 @@ pub mod super_ {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -2137,15 +2139,16 @@ pub mod client {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -2165,7 +2168,7 @@ pub mod client {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -2365,15 +2368,16 @@ pub mod server {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -2393,7 +2397,7 @@ pub mod server {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -2593,15 +2597,16 @@ pub mod service {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -2621,7 +2626,7 @@ pub mod service {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -2821,15 +2826,16 @@ pub mod handler {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -2849,7 +2855,7 @@ pub mod handler {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -3049,15 +3055,16 @@ pub mod request {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -3077,7 +3084,7 @@ pub mod request {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
@@ -3338,15 +3345,16 @@ pub mod event {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -3366,7 +3374,7 @@ pub mod event {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
