@@ -22,6 +22,10 @@ use crate::trust::Trust;
 /// How long the server's own thread may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The words for what nothing answers.
+const ONEWAY: &str = "oneway";
+const EVENT: &str = "event";
+
 /// How a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -74,6 +78,30 @@ pub struct MethodStat {
     pub kind: String,
     /// Its counters.
     pub counters: MethodCounters,
+}
+
+impl MethodStat {
+    /// Bytes that the server was sent; `None` of what only it sends.
+    pub fn bytes_in(&self) -> Option<u64> {
+        (self.kind != EVENT).then_some(self.counters.request_bytes)
+    }
+
+    /// Bytes that the server sent; `None` of what nothing answers. The message of an event is counted as a request, for it
+    /// is what begins an exchange.
+    pub fn bytes_out(&self) -> Option<u64> {
+        match self.kind.as_str() {
+            ONEWAY => None,
+            EVENT => Some(self.counters.request_bytes),
+            _ => Some(self.counters.response_bytes),
+        }
+    }
+
+    /// Replies, and those among them that brought an error; `None` of what nothing answers.
+    pub fn answers(&self) -> Option<(u64, u64)> {
+        let counters = &self.counters;
+        (!matches!(self.kind.as_str(), ONEWAY | EVENT))
+            .then_some((counters.replies, counters.failures))
+    }
 }
 
 /// How the server of that name is. Looks, and changes nothing.
@@ -194,8 +222,8 @@ pub(crate) fn report(caller: &OwnedFd, methods: &[MethodInfo], counters: &Counte
     for (method, counted) in methods.iter().zip(counters.methods()) {
         let kind = match method.kind {
             MethodKind::Call => "call",
-            MethodKind::Oneway => "oneway",
-            MethodKind::Event => "event",
+            MethodKind::Oneway => ONEWAY,
+            MethodKind::Event => EVENT,
         };
         let line = format!(
             "method {} {kind} {} {} {} {} {}\n",

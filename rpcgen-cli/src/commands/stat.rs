@@ -90,14 +90,16 @@ fn text(stat: &Stat) -> String {
     };
     let _ = writeln!(text, "\nIt went to sleep {} times.", counts.sleeps);
     let rows = counts.methods.iter().map(|method| {
-        let counters = &method.counters;
+        // What cannot be is no number.
+        let cell = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
+        let answers = method.answers();
         [
             format!("{} ({})", method.name, method.kind),
-            counters.calls.to_string(),
-            counters.replies.to_string(),
-            counters.failures.to_string(),
-            counters.request_bytes.to_string(),
-            counters.response_bytes.to_string(),
+            method.counters.calls.to_string(),
+            cell(answers.map(|(replies, _)| replies)),
+            cell(answers.map(|(_, failures)| failures)),
+            cell(method.bytes_in()),
+            cell(method.bytes_out()),
         ]
     });
     let heads = [
@@ -133,15 +135,15 @@ fn table<const N: usize>(
 
 fn json(stat: &Stat) -> Value {
     let method = |method: &MethodStat| {
-        let counters = &method.counters;
+        let answers = method.answers();
         json!({
             "name": method.name,
             "kind": method.kind,
-            "calls": counters.calls,
-            "replies": counters.replies,
-            "failures": counters.failures,
-            "request_bytes": counters.request_bytes,
-            "response_bytes": counters.response_bytes,
+            "calls": method.counters.calls,
+            "replies": answers.map(|(replies, _)| replies),
+            "failures": answers.map(|(_, failures)| failures),
+            "bytes_in": method.bytes_in(),
+            "bytes_out": method.bytes_out(),
         })
     };
     let clients: Vec<Value> = stat

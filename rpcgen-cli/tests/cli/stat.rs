@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use conformance::Probe;
 use conformance::probe::probe::{ClientOver, ServerOver, Service};
+use runtime_core::Audience;
 use serde_json::Value;
 
 use super::{Folder, Run};
@@ -57,9 +58,47 @@ fn a_served_name_tells_its_clients_and_counters() {
         .unwrap();
     assert_eq!((&echo["calls"], &echo["replies"]), (&3.into(), &3.into()));
     assert_eq!(
-        (&echo["request_bytes"], &echo["kind"]),
-        (&24.into(), &"call".into())
+        (&echo["bytes_in"], &echo["bytes_out"], &echo["kind"]),
+        (&24.into(), &24.into(), &"call".into())
     );
+    stopper.stop();
+    serving.join().unwrap();
+}
+
+#[test]
+fn bytes_are_shown_in_the_direction_that_they_went() {
+    let name = name("directions");
+    let mut server = Server::bind(&name).unwrap();
+    let mut client = Client::connect(&name).unwrap();
+    client.note(7).unwrap();
+    while server.poll(&mut Probe::default(), 8).unwrap() == 0 {}
+    for count in 0..3 {
+        assert_eq!(server.ticked(Audience::All, count), Ok(1));
+    }
+    let stopper = server.transport().stopper();
+    let serving = thread::spawn(move || server.serve(&mut Probe::default()));
+    let text = stat(&name, &[]).exits(0).silent().stdout;
+    let row = |method: &str| {
+        let row = text.lines().find(|line| line.contains(method));
+        let cells = row.unwrap_or_default().split_whitespace();
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        row("method"),
+        "method calls replies failures bytes in bytes out"
+    );
+    assert_eq!(row("note"), "note (oneway) 1 - - 8 -");
+    assert_eq!(row("ticked"), "ticked (event) 3 - - - 24");
+    let json = json(&name);
+    let methods = json["counts"]["methods"].as_array().unwrap();
+    let ticked = methods.iter().find(|method| method["name"] == "ticked");
+    assert_eq!(
+        ticked.unwrap(),
+        &serde_json::json!({
+            "name": "ticked", "kind": "event", "calls": 3, "replies": null, "failures": null, "bytes_in": null, "bytes_out": 24,
+        })
+    );
+    drop(client);
     stopper.stop();
     serving.join().unwrap();
 }
