@@ -14,18 +14,37 @@ pub(crate) fn checkout() -> PathBuf {
         .to_owned()
 }
 
-/// Builds and runs a project that `rpcgen new` made, without the net.
-pub(crate) fn run_project(project: &Path, extra: &str) -> Run {
+/// Where projects are built.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("new")
+}
+
+/// Cargo in a project that `rpcgen new` made, without the net.
+fn cargo(project: &Path, arguments: &[&str]) -> Command {
     // The same versions as in this workspace, so that nothing has to be fetched.
     let _ = fs::copy(checkout().join("Cargo.lock"), project.join("Cargo.lock"));
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--offline", extra]).current_dir(project);
-    cargo.env(
-        "CARGO_TARGET_DIR",
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
-    );
+    cargo.args(arguments).arg("--offline").current_dir(project);
+    cargo.env("CARGO_TARGET_DIR", target());
     cargo.env_remove("RUSTFLAGS").env_remove("OUT_DIR");
-    Run::of(cargo.output().unwrap()).exits(0)
+    cargo
+}
+
+/// Builds and runs a project.
+pub(crate) fn run_project(project: &Path, extra: &str) -> Run {
+    Run::of(cargo(project, &["run", extra]).output().unwrap()).exits(0)
+}
+
+/// Every Rust file of a project is as `cargo fmt` leaves it.
+fn is_formatted(project: &Path) {
+    let mut format = Command::new(env!("CARGO"));
+    let format = format.args(["fmt", "--check"]).current_dir(project);
+    let output = format.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]
@@ -47,6 +66,7 @@ fn the_project_runs() {
         run.stdout
     );
     let project = folder.path("my-store");
+    is_formatted(&project);
     let cargo = |extra: &str| run_project(&project, extra);
     let run = cargo("--quiet");
     assert_eq!(run.stderr, "", "a new project builds without a warning");
@@ -69,6 +89,73 @@ fn the_project_runs() {
     cargo("--verbose")
         .says("Dirty my-store")
         .says("my_store.idl");
+}
+
+/// The programs of the two sides are called alike in each project, so one test builds them all.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_project_of_two_processes_runs() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let folder = Folder::new();
+    let checkout = checkout();
+    let new = |name: &str, backend: &str| {
+        let path = checkout.to_str().unwrap();
+        let run = folder.run(&["new", name, "--backend", backend, "--rpcidl-path", path]);
+        let run = run.exits(0).silent();
+        let project = folder.path(name);
+        is_formatted(&project);
+        let build = cargo(&project, &["build", "--quiet"]).output().unwrap();
+        let stderr = Run::of(build).exits(0).stderr;
+        assert_eq!(stderr, "", "a new project builds without a warning");
+        run.stdout
+    };
+
+    let told = new("Far-Store", "rdma");
+    assert!(
+        told.contains("cd Far-Store && cargo run --bin server 10.0.0.1:7700\n")
+            && told.contains("cd Far-Store && cargo run --bin client 10.0.0.1:7700\n"),
+        "{told}"
+    );
+    let without = Command::new(target().join("debug/client"))
+        .output()
+        .unwrap();
+    Run::of(without)
+        .exits(1)
+        .says("the argument is the address of the server");
+
+    let told = new("near-store", "shm");
+    assert!(
+        told.contains("cd near-store && cargo run --bin server\n")
+            && told.contains("cd near-store && cargo run --bin client\n"),
+        "{told}"
+    );
+    // Others may run this test now.
+    let name = format!("rpcgen-new-{}", std::process::id());
+    let client = || {
+        let mut client = Command::new(target().join("debug/client"));
+        Run::of(client.arg(&name).output().unwrap())
+    };
+    client().exits(1).says(&format!("nobody serves `{name}`"));
+    let mut server = Command::new(target().join("debug/server"));
+    let mut server = server.arg(&name).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    output.read_line(&mut ready).unwrap();
+    let runs = [client(), client()];
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(ready.starts_with(&format!("serving `{name}`")), "{ready}");
+    for (index, run) in runs.into_iter().enumerate() {
+        let run = run.exits(0).silent();
+        let lines: Vec<&str> = run.stdout.lines().collect();
+        let count = 2 * index;
+        let first = format!("Hello, world! ({})", count + 1);
+        let second = format!("Hello, near-store! ({})", count + 2);
+        assert_eq!(lines[..2], [first, second]);
+        assert!(lines[2].starts_with("nobody is greeted: "), "{lines:#?}");
+    }
 }
 
 #[test]
@@ -149,11 +236,16 @@ fn names_that_cargo_would_refuse_are_refused() {
         "fn",
         "test",
         "runtime-core",
+        "runtime-shm",
         "_x",
     ] {
         folder.run(&["new", name]).exits(2);
     }
     folder.run(&["new"]).exits(2).says("NAME");
+    folder
+        .run(&["new", "demo", "--backend", "smh"])
+        .exits(2)
+        .says("[possible values: inproc, shm, rdma]");
     folder
         .run(&["new", "demo", "--rpcidl-path", "."])
         .exits(2)

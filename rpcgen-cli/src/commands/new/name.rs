@@ -49,6 +49,8 @@ const TAKEN: &[&str] = &[
     "rpcidl",
     "runtime_core",
     "runtime_inproc",
+    "runtime_rdma",
+    "runtime_shm",
     "self",
     "static",
     "std",
