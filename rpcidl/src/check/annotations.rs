@@ -218,6 +218,10 @@ impl<'a> Checker<'_, 'a> {
             name.span,
             format!("unknown annotation `@{}`", name.text),
         );
+        if let Some(help) = foreign_annotation(&name.text) {
+            self.error(error.label("not one of this language").help(help));
+            return;
+        }
         self.error(
             match suggest::nearest(&name.text, KNOWN.iter().map(|known| known.name)) {
                 Some(near) => error.fix(format!("write `@{near}`"), name.span, near),
@@ -520,5 +524,38 @@ fn version(text: &str) -> Option<ir::Version> {
     Some(ir::Version {
         major: number(major)?,
         minor: number(minor)?,
+    })
+}
+
+/// What to do instead of an annotation of another language.
+fn foreign_annotation(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "nullable" | "Nullable" => "write `?` after the type",
+        "Backing" => "write the type after the name, such as `enum Color : u32`",
+        "utf8InCpp" | "utf8" => "remove it; text is always UTF-8",
+        "JavaPassthrough"
+        | "JavaOnlyImmutable"
+        | "JavaDefault"
+        | "JavaDelegator"
+        | "JavaSuppressLint"
+        | "RustDerive"
+        | "JavaDerive"
+        | "NdkOnlyStableParcelable"
+        | "VintfStability"
+        | "SystemApi"
+        | "Hide"
+        | "UnsupportedAppUsage"
+        | "SensitiveData"
+        | "PropagateAllowBlocking"
+        | "Enforce"
+        | "PermissionManuallyEnforced"
+        | "RequiresNoPermission"
+        | "FixedSize"
+        | "Descriptor"
+        | "entry"
+        | "exit"
+        | "callflow"
+        | "export" => "remove it; there is nothing like it here",
+        _ => return None,
     })
 }

@@ -148,8 +148,11 @@ impl<'a> Checker<'_, 'a> {
         let wider = ["u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64"]
             .into_iter()
             .find(|name| {
-                let range = crate::resolve::scalar(name).and_then(ir::Scalar::range);
-                range.is_some_and(|(least, greatest)| (least..=greatest).contains(&number))
+                // A narrower one may fit a value and not what the declaration asks for.
+                crate::resolve::scalar(name).is_some_and(|other| {
+                    let holds = |(least, greatest)| (least..=greatest).contains(&number);
+                    other.size() >= scalar.size() && other.range().is_some_and(holds)
+                })
             });
         self.error(if inverted {
             error.help(format!("`~` inverts all 128 bits; add `& 0x{greatest:x}`"))

@@ -61,6 +61,12 @@ pub(crate) fn foreign_modifier(word: &str) -> Option<&'static str> {
         }
         "async" => "write `oneway` for a call without a reply; others can be awaited anyway",
         "signal" | "callback" => "write `event`",
+        "stream" => {
+            "write an `event` for what the server sends, and a `oneway` method for what a client sends"
+        }
+        "attribute" | "readonly" | "property" => {
+            "write a method that returns it, and one that sets it if that may be"
+        }
         _ => return None,
     })
 }
@@ -74,6 +80,8 @@ pub(crate) enum Generic {
     Array,
     /// `T?`.
     Optional,
+    /// The name of a `flags` type.
+    Flags,
     /// Nothing; a map is a list of pairs.
     Map,
     /// Nothing; methods throw.
@@ -92,6 +100,7 @@ pub(crate) fn foreign_generic(word: &str) -> Option<Generic> {
         "array" => Generic::Array,
         "option" | "optional" | "nullable" => Generic::Optional,
         "map" | "hashmap" | "dictionary" | "btreemap" => Generic::Map,
+        "bitfield" | "bitset" | "bitmask" => Generic::Flags,
         "result" => Generic::Result,
         _ => return None,
     })

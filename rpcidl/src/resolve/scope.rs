@@ -1,6 +1,6 @@
 //! What a path means at a place.
 
-use super::{DeclId, Node, Table};
+use super::{DeclId, Foreign, Node, Table, foreign};
 use crate::ast;
 
 /// The place from which a name is looked up.
@@ -35,10 +35,12 @@ impl<'a> Table<'a> {
         let mut at = match self.find_name(&first.text, scope) {
             Some(Found::Decl(id)) => id,
             Some(found) => return found,
-            None if self
-                .file(scope.file)
-                .unread_words
-                .contains(first.text.as_str()) =>
+            // Nobody declares a name of another language that has a plain one here.
+            None if !matches!(foreign(&first.text), Some((_, Foreign::Exactly(_))))
+                && self
+                    .file(scope.file)
+                    .unread_words
+                    .contains(first.text.as_str()) =>
             {
                 return Found::Reported;
             }

@@ -73,6 +73,13 @@ impl Table<'_> {
         {
             return foreign_type(name, whose, instead);
         }
+        // The words mean what they do elsewhere only before a type.
+        if path.segments.len() == 1 && matches!(name.text.as_str(), "oneway" | "event") {
+            let (word, whole) = (&name.text, format!("{} void", name.text));
+            return Diagnostic::error(Code::E0105, name.span, format!("no type after `{word}`"))
+                .label("the result type is missing")
+                .fix(format!("write `{whole}`"), name.span, whole);
+        }
         let error = match inside {
             None => Diagnostic::error(
                 Code::E0201,
@@ -117,6 +124,19 @@ impl Table<'_> {
             .label("not a constant or a member that is visible here"),
             Some(id) => self.no_such_part(Code::E0202, id, name),
         };
+        if path.segments.len() == 1 {
+            let word = name.text.as_str();
+            match word.to_ascii_lowercase().as_str() {
+                bool @ ("true" | "false") => {
+                    return error.fix(format!("write `{bool}`"), name.span, bool);
+                }
+                "null" | "nullptr" | "nil" | "none" => {
+                    return error
+                        .help("remove it; a field with a `?` type is empty where it is not set");
+                }
+                _ => {}
+            }
+        }
         if !budget.take(self.decls.len()) {
             return error.help("declare it, or mend its spelling");
         }

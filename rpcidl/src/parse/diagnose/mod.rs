@@ -83,8 +83,10 @@ pub(crate) fn diagnose(
     range: Range<usize>,
 ) -> Diagnostic {
     let piece = Piece::new(source, text, compact, range);
-    if let Some(found) = misplaced(&piece, context).or_else(|| unknown_declaration(&piece, context))
-    {
+    let found = foreign_statement(&piece, context)
+        .or_else(|| misplaced(&piece, context))
+        .or_else(|| unknown_declaration(&piece, context));
+    if let Some(found) = found {
         return found;
     }
     let stop = candidates(&piece, context)
@@ -184,6 +186,49 @@ fn candidates(piece: &Piece<'_>, context: Context) -> Vec<Rule> {
     rules
 }
 
+/// A statement that other languages have and this one does not.
+fn foreign_statement(piece: &Piece<'_>, context: Context) -> Option<Diagnostic> {
+    let (word, first) = (piece.str(piece.first), piece.first);
+    let is_file = context == Context::File;
+    let help = match word {
+        "syntax" if is_file && piece.is(first + 1, "=") => {
+            "remove it; a file begins with its package, such as `package acme.kv;`"
+        }
+        "option"
+            if matches!(
+                context,
+                Context::File | Context::Struct | Context::Interface
+            ) && piece.is_word(first + 1)
+                && piece.is(first + 2, "=") =>
+        {
+            "remove it; what can be said of a declaration are annotations, such as `@Deadline(us = 50)`"
+        }
+        _ if is_file && piece.is_word(first) && is_behind_a_body(piece) => {
+            let message = "a name stands before the `{` of its declaration";
+            let error = Diagnostic::error(Code::E0101, piece.span(first), message);
+            return Some(
+                error
+                    .label("not behind the `}`")
+                    .help(format!("write it like `struct {word} {{ … }}`")),
+            );
+        }
+        _ => return None,
+    };
+    let message = format!("there is no `{word}` statement");
+    Some(
+        Diagnostic::error(Code::E0101, piece.span(first), message)
+            .label("not a word of this language")
+            .help(help),
+    )
+}
+
+/// `} Record;`
+fn is_behind_a_body(piece: &Piece<'_>) -> bool {
+    let start = piece.span(piece.first).start as usize;
+    let before = piece.text.get(..start).unwrap_or_default();
+    before.trim_end().ends_with('}') && (piece.tokens.len() == 1 || piece.is(piece.first + 1, ";"))
+}
+
 /// A piece that would be right elsewhere.
 fn misplaced(piece: &Piece<'_>, context: Context) -> Option<Diagnostic> {
     let is = |rule: Rule| run(piece, rule).is_ok();
@@ -258,7 +303,19 @@ fn unknown_declaration(piece: &Piece<'_>, context: Context) -> Option<Diagnostic
     }
     let span = piece.span(piece.first);
     let error = Diagnostic::error(Code::E0112, span, format!("unknown declaration `{word}`"));
+    let next = piece.str(piece.first + 1);
+    if words::DECLARATIONS.contains(&next) && piece.is_word(piece.first + 2) && word != "typedef" {
+        let blank = span.to(piece.span(piece.first + 1));
+        return Some(
+            error
+                .label(format!("not needed; `{next}` begins the declaration"))
+                .fix("remove it", blank, next),
+        );
+    }
     Some(match (meant, word) {
+        (Some("alias"), "typedef") if words::DECLARATIONS.contains(&next) => error
+            .label("not a word of this language")
+            .help(format!("write `{next} Name {{ … }}`, with the name before the `{{`")),
         (Some("alias"), "typedef") => {
             let name = piece.tokens.iter().rposition(|token| token.kind == TokenKind::Word).unwrap_or(piece.first);
             let (ty, name) = (piece.between(piece.first + 1, name), piece.str(name));

@@ -226,7 +226,9 @@ impl Lower<'_> {
             last = path.span;
             head.base = Some(path);
         }
-        if let Some(bad) = kids.take(Rule::bad_header) {
+        if let Some(bad) = kids.take(Rule::bad_header)
+            && !self.scoped(&mut head, &bad)
+        {
             self.bad_header(&head, last, &bad);
         }
         if let Some(closed) = head.closed
@@ -244,6 +246,40 @@ impl Lower<'_> {
             self.report(closed, error.fix(help, edit, ""));
         }
         head
+    }
+
+    /// `enum class Mode`: reports the word before the name, and takes the name.
+    fn scoped(&mut self, head: &mut Head, bad: &Node<'_>) -> bool {
+        let text = bad.as_str();
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let (name, rest) = text.split_at(text.find(|it| !is_letter(it)).unwrap_or(text.len()));
+        let Some(word) = head
+            .name
+            .clone()
+            .filter(|word| matches!(word.text.as_str(), "class" | "struct") && !name.is_empty())
+        else {
+            return false;
+        };
+        let span = self.node_span(bad);
+        let edit = self.span(word.span.start as usize, span.start as usize);
+        let message = format!(
+            "`{}` stands between `{}` and its name",
+            word.text, head.keyword
+        );
+        let error = Diagnostic::error(Code::E0101, word.span, message)
+            .label("not needed here")
+            .fix("remove it", edit, "");
+        self.report(word.span.to(span), error);
+        let start = span.start as usize;
+        head.name = Some(Name {
+            text: name.to_owned(),
+            span: self.span(start, start + name.len()),
+        });
+        if !rest.trim().is_empty() {
+            // The type that carries it, most likely.
+            head.repr = Some(Self::invalid_type(span));
+        }
+        true
     }
 
     /// Reports what stands between a head and its `{`.
@@ -275,6 +311,9 @@ impl Lower<'_> {
             ("interface", Some(b',')) => error
                 .label("an interface extends one other")
                 .help("keep one base, or make a chain of them"),
+            ("interface", _) if text.starts_with("extends") => error
+                .label("not the name of an interface")
+                .help("write `extends IBase`; what another file declares is imported first"),
             ("interface", _) if text.starts_with("implements") => error.help("write `extends`"),
             _ => error.label("not part of a head").help("remove it"),
         };
@@ -349,17 +388,19 @@ impl Lower<'_> {
         let (start, mut end) = (self.start(&node), self.end_of(&node));
         let mut kids = Kids::new(node);
         let head = self.head(start, &mut kids);
-        let (mut arms, mut reserved) = (Vec::new(), Vec::new());
+        let (mut arms, mut reserved, mut lost) = (Vec::new(), Vec::new(), false);
         for node in kids.pairs {
             match node.as_rule() {
                 Rule::close_brace => end = self.end_of(&node),
                 Rule::union_member => self.union_member(node, &mut arms, &mut reserved),
-                _ => {
-                    self.mistake(Context::Union, &node);
-                }
+                _ => lost |= self.mistake(Context::Union, &node).is_some(),
             }
         }
         let span = self.span(head.start, end);
+        if lost && arms.is_empty() {
+            // Its only arms could not be read, so nobody can tell what it holds.
+            return Item::Invalid(span);
+        }
         match head.name {
             Some(name) => Item::Union(Union {
                 attrs,

@@ -70,6 +70,12 @@ pub(crate) fn file(
     file
 }
 
+/// True if a declaration was read. What could not be read may have been anything, and was reported.
+fn has_declarations(file: &File) -> bool {
+    let is_read = |item: &Item| !matches!(item, Item::Invalid(_));
+    file.items.iter().any(is_read)
+}
+
 /// The state of lowering.
 pub(super) struct Lower<'a> {
     source: SourceId,
@@ -362,7 +368,7 @@ impl<'a> Lower<'a> {
             self.report(span, error);
             return;
         }
-        if !file.imports.is_empty() || !file.items.is_empty() {
+        if !file.imports.is_empty() || has_declarations(file) {
             self.report(
                 span,
                 Diagnostic::error(Code::E0113, span, "the package does not stand first")
@@ -437,7 +443,7 @@ impl<'a> Lower<'a> {
         }
         let end = self.end(kids.pairs.next(), keyword.start as usize, last, "import");
         let span = self.span(keyword.start as usize, end);
-        if !file.items.is_empty() {
+        if has_declarations(file) {
             self.report(
                 span,
                 Diagnostic::error(Code::E0113, span, "an import stands after a declaration")

@@ -1,7 +1,7 @@
 //! Lowers uses of types.
 
 use super::{Kids, Lower, Node};
-use crate::ast::{Expr, Path, Type, TypeKind};
+use crate::ast::{Expr, ExprKind, Path, Type, TypeKind};
 use crate::diag::{Code, Diagnostic};
 use crate::parse::grammar::Rule;
 use crate::parse::words::{self, Generic};
@@ -29,10 +29,34 @@ impl Lower<'_> {
                 let open = self.span(self.start(&suffix), self.start(&suffix) + 1);
                 end = self.end_of(&suffix);
                 let size = suffix.into_inner().next();
-                sizes.push(self.value(size, open));
+                let size = size.filter(|size| size.as_rule() == Rule::expr);
+                sizes.push(match size {
+                    Some(size) => self.value(Some(size), open),
+                    None => self.no_size(&ty, open),
+                });
             }
         }
         self.arrays(ty, &mut sizes, end)
+    }
+
+    /// `T[]`, which is a list in other languages.
+    fn no_size(&mut self, element: &Type, open: Span) -> Expr {
+        let range = element.span.range();
+        let text = self.text.get(range).unwrap_or("T");
+        let list = match text {
+            "byte" | "u8" | "uint8_t" | "char" => "bytes<N>".to_owned(),
+            _ => format!("vec<{text}, N>"),
+        };
+        let error = Diagnostic::error(Code::E0106, open, "an array without a size")
+            .label("expected a number after this")
+            .help(format!(
+                "write `{list}` for up to `N` elements, or `{text}[N]` for exactly `N`"
+            ));
+        self.report(element.span.to(open), error);
+        Expr {
+            kind: ExprKind::Invalid,
+            span: open,
+        }
     }
 
     /// Wraps a type in a run of array suffixes. The first is the outermost: `T[3][2]` is 3 arrays of 2.
@@ -171,6 +195,12 @@ impl Lower<'_> {
                     format!("{}?", value.written),
                 ),
             (Generic::Optional, _) => error.help("write one `?` after the type"),
+            (Generic::Flags, [flags]) if flags.is_type || flags.may_be_value => error.fix(
+                format!("write `{}`, the name of a `flags` type", flags.text),
+                span,
+                flags.written,
+            ),
+            (Generic::Flags, _) => error.help("write the name of a `flags` type"),
             (Generic::Map, _) => error
                 .label("there are no maps")
                 .help("write a `vec` of a struct with a key and a value"),

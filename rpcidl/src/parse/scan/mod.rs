@@ -245,14 +245,22 @@ fn unknown(source: SourceId, token: &Token, slice: &str) -> Diagnostic {
             .help("write `import a.b.Name;` for `#include`, `const` for `#define`, and comments with `//`"),
         '\'' if slice.len() > 2 => {
             let value = slice.trim_matches('\'');
+            let error = |message: &str| {
+                Diagnostic::error(Code::E0005, span, message).label("single quotes have no meaning")
+            };
+            if value.chars().nth(1).is_some() && !value.contains(['\\', '"']) {
+                let text = format!("\"{value}\"");
+                return error("strings are written in double quotes")
+                    .fix(format!("write `{text}`"), span, text);
+            }
             let help = "write the number of the character, or a string in double quotes";
-            let error = Diagnostic::error(Code::E0005, span, "there are no character literals").label("a character in single quotes");
+            let error = error("there are no character literals");
             match value.chars().next() {
                 Some(c) if value.len() == 1 && c.is_ascii() => error.fix(help, span, format!("{}", u32::from(c))),
                 _ => error.help(help),
             }
         }
-        '“' | '”' | '„' => Diagnostic::error(Code::E0005, span, format!("unexpected character `{first}`"))
+        '“' | '”' | '„' | '\'' => Diagnostic::error(Code::E0005, span, format!("unexpected character `{first}`"))
             .help("strings are written in plain double quotes `\"`"),
         c if c.is_alphabetic() => Diagnostic::error(Code::E0005, span, format!("unexpected character `{c}`"))
             .label("not an ASCII letter")

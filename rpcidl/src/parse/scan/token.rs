@@ -166,7 +166,7 @@ impl Iterator for Tokens<'_> {
 }
 
 impl Tokens<'_> {
-    /// The end of `'x'`, or of the quote alone.
+    /// The end of `'x'` or `'text'`, or of the quote alone.
     fn quoted(&self, start: usize) -> usize {
         let inner = if self.byte(start + 1) == b'\\' {
             start + 2
@@ -175,6 +175,10 @@ impl Tokens<'_> {
         };
         let end = self.character_end(inner);
         if self.byte(inner) != b'\n' && self.byte(end) == b'\'' {
+            return end + 1;
+        }
+        let end = self.run(start + 1, |byte| !matches!(byte, b'\'' | b'\n'));
+        if self.byte(end) == b'\'' {
             end + 1
         } else {
             start + 1

@@ -3,6 +3,8 @@
 use super::super::{Context, Rule};
 use super::View;
 use crate::diag::{Code, Diagnostic};
+use crate::parse::scan::TokenKind;
+use crate::source::Span;
 
 /// `void f() { … }`
 pub(super) fn method_body(view: &View<'_, '_>) -> Option<Diagnostic> {
@@ -132,5 +134,110 @@ pub(super) fn late_direction(view: &View<'_, '_>) -> Option<Diagnostic> {
             piece.between(piece.first, at),
             piece.str(view.at)
         )),
+    )
+}
+
+/// `void f(Key key) const;`
+pub(super) fn qualifier(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    let word = piece.str(view.at);
+    if view.stop.rule != Rule::strict_method
+        || !matches!(word, "const" | "noexcept" | "override" | "final")
+        || !piece.is(view.at.checked_sub(1)?, ")")
+    {
+        return None;
+    }
+    let before = piece.span(view.at - 1).end as usize;
+    let span = piece.span(view.at);
+    let edit = Span::new(piece.source, before, span.end as usize);
+    Some(
+        Diagnostic::error(Code::E0101, span, "a method has no qualifiers")
+            .label("expected `throws`, `;` or `=`")
+            .fix("remove it", edit, ""),
+    )
+}
+
+/// `void f(void);` and `void f(in u32 a, ...);`
+pub(super) fn no_param(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    if view.context != Context::Params {
+        return None;
+    }
+    let span = piece.span(piece.first);
+    let error = |message: &str| Diagnostic::error(Code::E0101, span, message);
+    match (piece.str(piece.first), piece.tokens.len() - piece.first) {
+        ("void", 1) => Some(
+            error("`void` among the parameters")
+                .label("a method without parameters has nothing here")
+                .fix("remove it", span, ""),
+        ),
+        (".", _) if piece.is(piece.first + 1, ".") => Some(
+            error("there are no variable arguments")
+                .label("expected a parameter, such as `in u32 count`")
+                .help("pass a `vec<T, N>`"),
+        ),
+        _ => None,
+    }
+}
+
+/// `void oneway f();`
+pub(super) fn late_kind(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    let at = piece.first + 1;
+    let word = piece.str(at);
+    if view.context != Context::Interface
+        || !matches!(word, "oneway" | "event")
+        || !piece.is_word(piece.first)
+        || !piece.is_word(at + 1)
+    {
+        return None;
+    }
+    let ty = piece.str(piece.first);
+    let span = piece.span(piece.first).to(piece.span(at));
+    Some(
+        Diagnostic::error(
+            Code::E0101,
+            piece.span(at),
+            format!("`{word}` stands before the result type"),
+        )
+        .label("not after it")
+        .fix(format!("write `{word} {ty}`"), span, format!("{word} {ty}")),
+    )
+}
+
+/// `in out u32 total`
+pub(super) fn two_directions(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    let (first, second) = (piece.str(piece.first), piece.str(piece.first + 1));
+    if view.context != Context::Params || !matches!((first, second), ("in", "out") | ("out", "in"))
+    {
+        return None;
+    }
+    let span = piece.span(piece.first).to(piece.span(piece.first + 1));
+    Some(
+        Diagnostic::error(Code::E0101, span, "both ways are one word")
+            .label("expected `inout`")
+            .fix("write `inout`", span, "inout"),
+    )
+}
+
+/// `u32, u32 f();` and `(u32 a, u32 b) f();`
+pub(super) fn two_results(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    let listed = view.stop.rule == Rule::strict_method
+        && piece.is(view.at, ",")
+        && view.at == piece.first + 1
+        && piece
+            .tokens
+            .iter()
+            .any(|token| token.kind == TokenKind::Punct(b'('));
+    if view.context != Context::Interface || !(listed || piece.is(piece.first, "(")) {
+        return None;
+    }
+    let at = if listed { view.at } else { piece.first };
+    Some(
+        Diagnostic::error(Code::E0101, piece.span(at), "a method has one result type")
+            .label("not a list")
+            .help("write the first result before the name of the method, and others as `out` parameters"),
     )
 }

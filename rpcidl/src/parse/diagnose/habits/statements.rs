@@ -99,6 +99,11 @@ pub(super) fn import_forms(view: &View<'_, '_>) -> Option<Diagnostic> {
                 .label("expected a name")
                 .help("write one `import` for each name, such as `import acme.common.Uuid;`"),
         ),
+        "@" => Some(
+            error("an import names no version")
+                .label("expected `as` or `;`")
+                .help("write `import acme.common.Uuid;`; the file is found by its package"),
+        ),
         text if text.starts_with('"') || text == "<" => Some(
             error("an import names a package and a name in it, not a file")
                 .label("expected a name")
