@@ -7,6 +7,7 @@ mod backends;
 mod buffers;
 mod consts;
 mod enums;
+mod foreign;
 mod ids;
 mod interfaces;
 mod knobs;

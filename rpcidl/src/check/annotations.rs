@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Checker;
+use super::foreign::{bare_backends, foreign_annotation};
 use crate::ast::{self, AnnotationValue, ExprKind};
 use crate::diag::{Code, Diagnostic};
 use crate::eval::{Env, Val};
@@ -404,7 +405,15 @@ impl<'a> Checker<'_, 'a> {
             },
         ] = annotation.args.as_slice()
         else {
-            self.wrong_args(annotation.span, &annotation.name.text, example);
+            match bare_backends(annotation) {
+                Some(names) => {
+                    let text = format!("@Backends({{{names}}})");
+                    let message = "`@Backends` takes a set of names".to_owned();
+                    let error = Diagnostic::error(Code::E0605, annotation.span, message);
+                    self.error(error.fix(format!("write `{text}`"), annotation.span, text));
+                }
+                None => self.wrong_args(annotation.span, &annotation.name.text, example),
+            }
             return Vec::new();
         };
         if names.is_empty() {
@@ -524,38 +533,5 @@ fn version(text: &str) -> Option<ir::Version> {
     Some(ir::Version {
         major: number(major)?,
         minor: number(minor)?,
-    })
-}
-
-/// What to do instead of an annotation of another language.
-fn foreign_annotation(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "nullable" | "Nullable" => "write `?` after the type",
-        "Backing" => "write the type after the name, such as `enum Color : u32`",
-        "utf8InCpp" | "utf8" => "remove it; text is always UTF-8",
-        "JavaPassthrough"
-        | "JavaOnlyImmutable"
-        | "JavaDefault"
-        | "JavaDelegator"
-        | "JavaSuppressLint"
-        | "RustDerive"
-        | "JavaDerive"
-        | "NdkOnlyStableParcelable"
-        | "VintfStability"
-        | "SystemApi"
-        | "Hide"
-        | "UnsupportedAppUsage"
-        | "SensitiveData"
-        | "PropagateAllowBlocking"
-        | "Enforce"
-        | "PermissionManuallyEnforced"
-        | "RequiresNoPermission"
-        | "FixedSize"
-        | "Descriptor"
-        | "entry"
-        | "exit"
-        | "callflow"
-        | "export" => "remove it; there is nothing like it here",
-        _ => return None,
     })
 }

@@ -203,6 +203,22 @@ fn foreign_statement(piece: &Piece<'_>, context: Context) -> Option<Diagnostic> 
         {
             "remove it; what can be said of a declaration are annotations, such as `@Deadline(us = 50)`"
         }
+        _ if is_file
+            && !words::DECLARATIONS.contains(&word)
+            && piece.is_word(first + 1)
+            && matches!(piece.str(first + 2), "" | ";" | "." | "@") =>
+        {
+            // `Package acme.kv;` would be told from a field by nothing but its place.
+            let meant = words::similar_declaration(word)
+                .filter(|meant| matches!(*meant, "package" | "import") && *meant != word)?;
+            let span = piece.span(first);
+            let message = format!("unknown declaration `{word}`");
+            return Some(
+                Diagnostic::error(Code::E0112, span, message)
+                    .label("not a word of this language")
+                    .fix(format!("write `{meant}`"), span, meant),
+            );
+        }
         _ if is_file && piece.is_word(first) && is_behind_a_body(piece) => {
             let message = "a name stands before the `{` of its declaration";
             let error = Diagnostic::error(Code::E0101, piece.span(first), message);
