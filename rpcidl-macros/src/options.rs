@@ -117,7 +117,8 @@ pub(crate) fn read(text: &str) -> Result<Options, Vec<Diagnostic>> {
 struct Reader {
     source: SourceId,
     errors: Vec<Diagnostic>,
-    runtime: Option<String>,
+    /// The crate of the first backend, and where it is written.
+    runtime: Option<(String, Span)>,
     options: Options,
 }
 
@@ -128,10 +129,22 @@ impl Reader {
     }
 
     fn finish(mut self) -> Result<Options, Vec<Diagnostic>> {
-        if let (Some(path), Some(backend)) =
-            (self.runtime.take(), self.options.emit.backends.first())
-        {
-            self.options.emit.runtimes.insert(*backend, path);
+        match (self.runtime.take(), self.options.emit.backends.first()) {
+            (Some((path, _)), Some(backend)) => {
+                self.options.emit.runtimes.insert(*backend, path);
+            }
+            // A backend that is misspelt has an error already.
+            (Some((_, place)), None) if self.errors.is_empty() => {
+                let error = Diagnostic::error(
+                    Code::E0705,
+                    place,
+                    "`runtime` is the crate of the first backend, and none is asked for",
+                );
+                self.errors.push(
+                    error.help("write `backend = \"shm\"` as well, or the backend that is meant"),
+                );
+            }
+            _ => {}
         }
         if self.errors.is_empty() {
             Ok(self.options)
@@ -182,7 +195,11 @@ impl Reader {
                     self.options.emit.runtime_core = path;
                 }
             }
-            "runtime" => self.runtime = self.path(value, &key, "runtime = ::runtime_inproc"),
+            "runtime" => {
+                let place = self.place(&argument.key);
+                let path = self.path(value, &key, "runtime = ::runtime_inproc");
+                self.runtime = path.map(|path| (path, place));
+            }
             _ => {
                 let place = self.place(&argument.key);
                 let error = Diagnostic::error(

@@ -16,6 +16,10 @@ mod options {
     rpcidl_macros::include_idl!("a.idl", backend = "rmda", includes = ["a"], crate = runtime_core, zerocopy = 1);
 }
 
+mod whose_runtime {
+    rpcidl_macros::include_idl!("tests/idl/shop.idl", runtime = ::lanes);
+}
+
 mod built {
     rpcidl_macros::include_idl!("built", backend = "inproc");
 }

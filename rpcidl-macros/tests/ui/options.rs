@@ -37,6 +37,11 @@ trait Relative {
     fn call(&self);
 }
 
+#[rpc_service(runtime = ::lanes)]
+trait WhoseRuntime {
+    fn call(&self);
+}
+
 #[rpc_service("inproc")]
 trait NoKey {
     fn call(&self);

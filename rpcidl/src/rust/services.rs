@@ -144,6 +144,15 @@ impl Lower<'_> {
                 _ => self.unknown_choice(choice, "rpc_service", OPTIONS),
             }
         }
+        let given = |key: &str| choices.iter().find(|choice| choice.key.text == key);
+        if let (Some(runtime), None) = (given("runtime"), given("backend")) {
+            self.refuse(
+                Code::E0705,
+                runtime.key.span,
+                "`runtime` is the crate of the first backend, and none is asked for",
+                "write `backend = \"shm\"` as well, or the backend that is meant",
+            );
+        }
         found
             .attrs
             .annotations
