@@ -59,12 +59,24 @@ fn read_stdin() -> Result<Input, Box<Diagnostic>> {
     }
 }
 
+/// What compiling is called by other compilers.
+const COMPILES: [&str; 6] = ["build", "codegen", "compile", "emit", "gen", "generate"];
+
 /// A word that is no file may be a subcommand that is misspelt or in the wrong place.
 fn hint(error: Diagnostic, path: &Path) -> Diagnostic {
     let is_word = |text: &&str| text.chars().all(|c| c.is_ascii_alphabetic());
     let Some(word) = path.to_str().filter(is_word).filter(|_| !path.exists()) else {
         return error;
     };
+    if rpcidl::backend(word).is_ok() {
+        return error.help(format!(
+            "a backend belongs to an option: `--backend {word}`, or `--backend inproc,shm` for several"
+        ));
+    }
+    if COMPILES.contains(&word) {
+        return error
+            .help("compiling is what `rpcgen` does without a subcommand: `rpcgen FILE.idl`");
+    }
     let command = crate::cli::command();
     let names: Vec<&str> = command
         .get_subcommands()

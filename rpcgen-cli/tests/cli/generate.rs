@@ -279,6 +279,15 @@ fn tells_a_misspelt_subcommand() {
         .exits(2)
         .says("there is a subcommand `check`");
     folder
+        .run(&["compile", "lone.idl"])
+        .exits(2)
+        .says("cannot read `compile`")
+        .says("without a subcommand: `rpcgen FILE.idl`");
+    folder
+        .run(&["lone.idl", "--backend", "shm", "inproc"])
+        .exits(2)
+        .says("`--backend inproc`, or `--backend inproc,shm` for several");
+    folder
         .run(&["--color", "never", "check", "lone.idl"])
         .exits(0)
         .silent();
