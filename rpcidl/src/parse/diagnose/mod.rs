@@ -242,7 +242,8 @@ fn foreign_statement(piece: &Piece<'_>, context: Context) -> Option<Diagnostic> 
 fn is_behind_a_body(piece: &Piece<'_>) -> bool {
     let start = piece.span(piece.first).start as usize;
     let before = piece.text.get(..start).unwrap_or_default();
-    before.trim_end().ends_with('}') && (piece.tokens.len() == 1 || piece.is(piece.first + 1, ";"))
+    before.trim_end_matches([' ', '\t']).ends_with('}')
+        && (piece.tokens.len() == 1 || piece.is(piece.first + 1, ";"))
 }
 
 /// A piece that would be right elsewhere.
