@@ -1025,15 +1025,16 @@ pub mod probe {
 
         use ::runtime_core as rt;
 
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
         /// A client whose calls carry `U` until they are answered.
-        pub type Client<U = ()> = super::ClientOver<::runtime_inproc::Client<super::Service>, U>;
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
 
         /// A server.
-        pub type Server = super::ServerOver<::runtime_inproc::Server<super::Service>>;
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
 
         /// Bytes of slots that one client takes, with the window of the definition.
-        pub const MEMORY_PER_CONNECTION: usize =
-            ::runtime_inproc::memory_per_connection::<super::Service>();
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
 
         /// A server and its only client.
         ///
@@ -1053,7 +1054,7 @@ pub mod probe {
             client: &rt::ClientConfig,
             server: &rt::ServerConfig,
         ) -> Result<(Client<U>, Server), rt::AttachError> {
-            let ends = ::runtime_inproc::pair::<super::Service>(client, server)?;
+            let ends = backend::pair::<super::Service>(client, server)?;
             let client = Client::over(ends.0, client);
             let server = Server::over(ends.1, server);
             Ok((client, server))
