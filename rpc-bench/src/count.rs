@@ -42,7 +42,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
     Shape {
         backend: INPROC,
         name: "echo of 8 B",
-        limit: Some(161.0),
+        limit: Some(160.0),
         generated: small,
         by_hand: small_by_hand,
         on_slots: Some(small_on_slots),
@@ -50,7 +50,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
     Shape {
         backend: SHM,
         name: "echo of 8 B",
-        limit: Some(165.0),
+        limit: Some(163.0),
         generated: small_shm::<SameUser>,
         by_hand: small_by_hand,
         on_slots: Some(small_on_slots_shm),

@@ -27,10 +27,11 @@ struct Polled<M: Memory> {
     lane: Arc<ServerLane<M>>,
     /// The identity of the next request.
     expected: u16,
-    /// Where it may be: in the slot that the latest request named, or, if that was alone in flight, in its slot again. They are the
-    /// same where there is no choice. `first` is below the number of slots; `second` is what the client has said.
+    /// Where it may be: in the slot that the latest request named, or, if that was alone in flight, in its slot again. `first` is the likelier
+    /// of them, and below the number of slots.
     first: u16,
-    second: u16,
+    /// The word of the latest request: kept whole, since what it says is asked for only where the next one is not in `first`.
+    latest: Word,
     /// Looks that found nothing since the request before `expected`, if that is still `idle_at`.
     idle: u32,
     idle_at: u16,
@@ -46,7 +47,7 @@ impl<M: Memory> Polled<M> {
             lane: Arc::new(lane),
             expected: Word::next_request(Word::FIRST),
             first: 0,
-            second: 0,
+            latest: Word(0),
             // A client may connect long before its first call.
             idle: IDLE_POLLS - FRESH_POLLS,
             idle_at: Word::next_request(Word::FIRST),
@@ -61,7 +62,7 @@ impl<M: Memory> Polled<M> {
 
     /// True if the next request is in `slot`.
     fn is_in(&self, slot: u16) -> bool {
-        // SAFETY: the callers have the slot from `first` or `checked`.
+        // SAFETY: the callers have the slot from `first` or `named`.
         unsafe { self.lane.has_request(slot, self.expected) }
     }
 
@@ -76,10 +77,9 @@ impl<M: Memory> Polled<M> {
         // SAFETY: `first` is below the number of slots.
         let word = unsafe { shared.receive(slot, self.expected) }?;
         self.expected = Word::next_request(self.expected);
-        if word.again() {
-            // And this one stays the first. Whether there is a slot of that number is asked when it is looked at.
-            self.second = word.next();
-        } else {
+        self.latest = word;
+        // One whose slot may be used again stays the first.
+        if !word.again() {
             // SAFETY: `first` is below the number of slots.
             unsafe { shared.prefetch_reply(slot) };
             // Slots mostly follow each other in the same order. The usual one is stored before the word is asked, so that the next look
@@ -87,12 +87,16 @@ impl<M: Memory> Polled<M> {
             // names it.
             let usual = self.after[slot as usize];
             self.first = usual;
-            self.second = usual;
             if word.next() != usual {
                 self.learn(slot, word.next());
             }
         }
         Some(LaneTicket::new(lane, slot, word))
+    }
+
+    /// The slot that the latest request named.
+    fn named(&self) -> u16 {
+        self.checked(self.latest.next())
     }
 
     /// A slot that there is. Where there is none of that number the lane polls the first one, where nothing comes from an honest peer.
@@ -111,7 +115,6 @@ impl<M: Memory> Polled<M> {
         let next = self.checked(next);
         self.after[slot as usize] = next;
         self.first = next;
-        self.second = next;
     }
 
     /// After `poll` has found nothing: true if it would now.
@@ -122,9 +125,9 @@ impl<M: Memory> Polled<M> {
             1
         };
         self.idle_at = self.expected;
-        self.second = self.checked(self.second);
-        if self.first != self.second && self.is_in(self.second) {
-            core::mem::swap(&mut self.first, &mut self.second);
+        let named = self.named();
+        if self.first != named && self.is_in(named) {
+            self.first = named;
             return true;
         }
         self.is_in(self.first)
@@ -144,7 +147,7 @@ impl<M: Memory> Polled<M> {
 
     /// True if there is a request in either slot.
     fn is_ready(&self) -> bool {
-        self.is_in(self.first) || self.is_in(self.checked(self.second))
+        self.is_in(self.first) || self.is_in(self.named())
     }
 }
 
