@@ -20,6 +20,7 @@ mod client;
 mod config;
 mod counters;
 mod error;
+pub mod handshake;
 mod info;
 mod macros;
 mod prefetch;

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use runtime_core::handshake::Garbled;
 use runtime_core::{AttachError, Service};
 use runtime_os::{Watch, Watched, unwatch};
 
@@ -13,7 +14,7 @@ use crate::bell::Bell;
 use crate::buffer::{Buffers, Chain};
 use crate::device::{Port, system};
 use crate::endpoint::{Endpoint, Parts};
-use crate::handshake::{Answer, Garbled, Hello, LEN, READY, Verdict};
+use crate::handshake::{Answer, Hello, LEN, READY, Verdict};
 use crate::link::{Link, prepared};
 use crate::qp::{completions, connect, make, send_depth};
 use crate::shape::{Shape, is_window};

@@ -9,20 +9,18 @@
 //! possible, by whoever has it.
 
 use runtime_core::AbiHash;
+use runtime_core::handshake::{Garbled, MAX_TEXT, Protocol, Reader, Writer, cut};
 
 use crate::shape::Shape;
 
-/// The first bytes of every message.
-const MAGIC: [u8; 8] = *b"\x7frpcidlR";
-
-/// Version of the protocol, and of what the immediate data of messages says.
-pub(crate) const VERSION: u32 = 1;
+/// Its version is that of the protocol, and of what the immediate data of messages says.
+const PROTOCOL: Protocol<LEN> = Protocol {
+    magic: *b"\x7frpcidlR",
+    version: 1,
+};
 
 /// Bytes of a message, without the text that may follow an answer.
 pub(crate) const LEN: usize = 128;
-
-/// Bytes of that text at most.
-pub(crate) const MAX_TEXT: usize = 64 << 10;
 
 /// That a side is ready.
 pub(crate) const READY: u8 = 0x52;
@@ -79,107 +77,6 @@ pub(crate) enum Verdict {
     Refused = 3,
 }
 
-/// Why a message is none of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Garbled {
-    /// Not of this protocol at all.
-    Foreign,
-    /// Of this protocol, but another version.
-    Version(u32),
-    /// Of this version, and nonsense.
-    Nonsense,
-}
-
-impl core::fmt::Display for Garbled {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Foreign => f.write_str("what it says is of another protocol"),
-            Self::Version(version) => write!(
-                f,
-                "it speaks version {version} of the protocol, and this side {VERSION}; use one version of rpcidl on both"
-            ),
-            Self::Nonsense => f.write_str("what it says makes no sense"),
-        }
-    }
-}
-
-/// Lets numbers be put one after the other.
-struct Writer([u8; LEN], usize);
-
-impl Writer {
-    fn new() -> Self {
-        let mut writer = Self([0; LEN], 0);
-        writer.put(&MAGIC);
-        writer.u32(VERSION);
-        writer
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.1 + bytes.len();
-        self.0[self.1..end].copy_from_slice(bytes);
-        self.1 = end;
-    }
-
-    fn u32(&mut self, number: u32) {
-        self.put(&number.to_le_bytes());
-    }
-
-    fn endpoint(&mut self, endpoint: &Endpoint) {
-        self.u32(endpoint.qpn);
-        self.u32(endpoint.psn);
-        self.u32(
-            u32::from(endpoint.lid)
-                | u32::from(endpoint.mtu) << 16
-                | u32::from(endpoint.is_global) << 24,
-        );
-        self.put(&endpoint.gid);
-    }
-}
-
-/// Lets them be taken again.
-struct Reader<'a>(&'a [u8; LEN], usize);
-
-impl<'a> Reader<'a> {
-    /// Behind magic and version.
-    fn of(message: &'a [u8; LEN]) -> Result<Self, Garbled> {
-        let mut reader = Self(message, 0);
-        if reader.take::<8>() != MAGIC {
-            return Err(Garbled::Foreign);
-        }
-        match reader.u32() {
-            VERSION => Ok(reader),
-            version => Err(Garbled::Version(version)),
-        }
-    }
-
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(&self.0[self.1..self.1 + N]);
-        self.1 += N;
-        bytes
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
-
-    fn abi(&mut self) -> AbiHash {
-        AbiHash(u128::from_le_bytes(self.take()))
-    }
-
-    fn endpoint(&mut self) -> Endpoint {
-        let (qpn, psn, path) = (self.u32(), self.u32(), self.u32());
-        Endpoint {
-            qpn,
-            psn,
-            lid: path as u16,
-            mtu: (path >> 16) as u8,
-            is_global: path >> 24 == 1,
-            gid: self.take(),
-        }
-    }
-}
-
 impl Endpoint {
     /// True if a queue pair can be connected to it.
     pub(crate) fn is_possible(&self) -> bool {
@@ -187,14 +84,34 @@ impl Endpoint {
         self.qpn < BITS_24 && self.psn < BITS_24 && (1..=5).contains(&self.mtu)
     }
 
+    fn write(&self, writer: &mut Writer<LEN>) {
+        writer.u32(self.qpn);
+        writer.u32(self.psn);
+        let path = u32::from(self.lid) | u32::from(self.mtu) << 16;
+        writer.u32(path | u32::from(self.is_global) << 24);
+        writer.put(&self.gid);
+    }
+
+    fn read(reader: &mut Reader<'_, LEN>) -> Self {
+        let (qpn, psn, path) = (reader.u32(), reader.u32(), reader.u32());
+        Self {
+            qpn,
+            psn,
+            lid: path as u16,
+            mtu: (path >> 16) as u8,
+            is_global: path >> 24 == 1,
+            gid: reader.take(),
+        }
+    }
+
     pub(crate) fn to_bytes(self) -> [u8; LEN] {
-        let mut writer = Writer::new();
-        writer.endpoint(&self);
-        writer.0
+        let mut writer = PROTOCOL.write();
+        self.write(&mut writer);
+        writer.done()
     }
 
     pub(crate) fn from_bytes(message: &[u8; LEN]) -> Result<Self, Garbled> {
-        let endpoint = Reader::of(message)?.endpoint();
+        let endpoint = Self::read(&mut PROTOCOL.read(message)?);
         if endpoint.is_possible() {
             Ok(endpoint)
         } else {
@@ -205,8 +122,8 @@ impl Endpoint {
 
 impl Hello {
     pub(crate) fn to_bytes(self) -> [u8; LEN] {
-        let mut writer = Writer::new();
-        writer.put(&self.abi.0.to_le_bytes());
+        let mut writer = PROTOCOL.write();
+        writer.abi(self.abi);
         writer.u32(self.window);
         let shape = self.shape;
         for bytes in [shape.request, shape.response, shape.event] {
@@ -214,11 +131,11 @@ impl Hello {
             writer.u32(bytes as u32);
         }
         writer.u32(u32::from(shape.in_place));
-        writer.0
+        writer.done()
     }
 
     pub(crate) fn from_bytes(message: &[u8; LEN]) -> Result<Self, Garbled> {
-        let mut reader = Reader::of(message)?;
+        let mut reader = PROTOCOL.read(message)?;
         let (abi, window) = (reader.abi(), reader.u32());
         let mut bytes = || reader.u32() as usize;
         let (request, response, event, in_place) = (bytes(), bytes(), bytes(), bytes());
@@ -238,33 +155,24 @@ impl Hello {
     }
 }
 
-/// As many lines of a text as fit a message.
-fn cut(text: &str) -> &str {
-    let mut text = text;
-    while text.len() > MAX_TEXT {
-        text = text.rsplit_once('\n').map_or("", |(before, _)| before);
-    }
-    text
-}
-
 impl Answer {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let text = cut(&self.text);
-        let mut writer = Writer::new();
+        let mut writer = PROTOCOL.write();
         writer.u32(self.verdict as u32);
-        writer.put(&self.abi.0.to_le_bytes());
-        writer.endpoint(&self.endpoint);
+        writer.abi(self.abi);
+        self.endpoint.write(&mut writer);
         writer.u32(self.events);
         writer.u32(self.clients);
         writer.u32(text.len() as u32);
-        let mut bytes = writer.0.to_vec();
+        let mut bytes = writer.done().to_vec();
         bytes.extend_from_slice(text.as_bytes());
         bytes
     }
 
     /// The answer without its text, and how many bytes that has.
     pub(crate) fn from_bytes(message: &[u8; LEN]) -> Result<(Self, usize), Garbled> {
-        let mut reader = Reader::of(message)?;
+        let mut reader = PROTOCOL.read(message)?;
         let verdict = match reader.u32() {
             0 => Verdict::Welcome,
             1 => Verdict::AbiMismatch,
@@ -275,7 +183,7 @@ impl Answer {
         let answer = Self {
             verdict,
             abi: reader.abi(),
-            endpoint: reader.endpoint(),
+            endpoint: Endpoint::read(&mut reader),
             events: reader.u32(),
             clients: reader.u32(),
             text: String::new(),
@@ -355,7 +263,10 @@ mod tests {
         assert_eq!(Hello::from_bytes(&http), Err(Garbled::Foreign));
         let mut bad = good;
         bad[8] = 9;
-        assert_eq!(Hello::from_bytes(&bad), Err(Garbled::Version(9)));
+        assert_eq!(
+            Hello::from_bytes(&bad),
+            Err(Garbled::Version { theirs: 9, ours: 1 })
+        );
         // A queue pair's number of more than 24 bits, a path MTU that there is not.
         for at in [15, 22] {
             let mut bad = endpoint().to_bytes();

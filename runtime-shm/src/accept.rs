@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use runtime_core::handshake::Garbled;
 use runtime_core::{AttachError, Service};
 use runtime_os::{Watch, Watched, unwatch};
 use rustix::io::Errno;
@@ -14,7 +15,7 @@ use rustix::net::{SocketFlags, accept_with};
 
 use crate::address::Listener;
 use crate::admit::{self, refuse};
-use crate::handshake::{Garbled, Hello, LEN, Purpose, Verdict};
+use crate::handshake::{Hello, LEN, Purpose, Verdict};
 use crate::hub::Hub;
 use crate::peer::{PeerProcess, own_user};
 use crate::trust::Trust;

@@ -4,11 +4,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use runtime_core::AttachError;
+use runtime_core::handshake::MAX_TEXT;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SocketAddrUnix, connect};
 
 use crate::given::Given;
-use crate::handshake::{Answer, Hello, LEN, MAX_TEXT, Verdict};
+use crate::handshake::{Answer, Hello, LEN, Verdict};
 use crate::peer::PeerProcess;
 use crate::socket::{self, system};
 

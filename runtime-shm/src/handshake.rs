@@ -3,19 +3,17 @@
 //! Numbers are little-endian. Everything that a peer says is checked before it is used, here or, where only the service knows what is
 //! possible, by whoever has it.
 
+use runtime_core::handshake::{Garbled, Protocol, Reader, Writer, cut};
 use runtime_core::{AbiHash, SlotShape};
 
-/// The first bytes of every message.
-const MAGIC: [u8; 8] = *b"\x7frpcidl\0";
-
-/// Version of the protocol, and of what lies in shared memory: of words, control blocks and their places.
-pub(crate) const VERSION: u32 = 1;
+/// Its version is that of the protocol, and of what lies in shared memory: of words, control blocks and their places.
+const PROTOCOL: Protocol<LEN> = Protocol {
+    magic: *b"\x7frpcidl\0",
+    version: 1,
+};
 
 /// Bytes of a message, without the text that may follow an answer.
 pub(crate) const LEN: usize = 64;
-
-/// Bytes of that text at most.
-pub(crate) const MAX_TEXT: usize = 64 << 10;
 
 /// What a client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,98 +74,22 @@ pub(crate) enum Verdict {
     Refused = 5,
 }
 
-/// Why a message is none of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Garbled {
-    /// Not of this protocol at all.
-    Foreign,
-    /// Of this protocol, but another version.
-    Version(u32),
-    /// Of this version, and nonsense.
-    Nonsense,
-}
-
-impl core::fmt::Display for Garbled {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Foreign => f.write_str("what it says is of another protocol"),
-            Self::Version(version) => write!(
-                f,
-                "it speaks version {version} of the protocol, and this side {VERSION}; use one version of rpcidl on both"
-            ),
-            Self::Nonsense => f.write_str("what it says makes no sense"),
-        }
-    }
-}
-
-/// Lets numbers be put and taken one after the other.
-struct Fields<B>(B, usize);
-
-impl Fields<[u8; LEN]> {
-    fn new() -> Self {
-        let mut fields = Self([0; LEN], 0);
-        fields.put(&MAGIC);
-        fields.u32(VERSION);
-        fields
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.1 + bytes.len();
-        self.0[self.1..end].copy_from_slice(bytes);
-        self.1 = end;
-    }
-
-    fn u32(&mut self, number: u32) {
-        self.put(&number.to_le_bytes());
-    }
-
-    fn terms(&mut self, terms: &Terms) {
-        self.u32(u32::from(terms.isolated) | u32::from(terms.asymmetric) << 1);
-        self.u32(terms.window);
-        self.u32(terms.events);
-        let shape = terms.shape;
+impl Terms {
+    fn write(&self, writer: &mut Writer<LEN>) {
+        writer.u32(u32::from(self.isolated) | u32::from(self.asymmetric) << 1);
+        writer.u32(self.window);
+        writer.u32(self.events);
+        let shape = self.shape;
         for area in [shape.request_area, shape.response_area, shape.event_area] {
             // At most 64 KiB and some lines, by the limits of the language.
-            self.u32(area as u32);
-        }
-    }
-}
-
-impl<'a> Fields<&'a [u8]> {
-    /// Behind magic and version.
-    fn of(message: &'a [u8]) -> Result<Self, Garbled> {
-        let mut fields = Self(message, 0);
-        if message.len() < LEN || fields.take::<8>() != MAGIC {
-            return Err(Garbled::Foreign);
-        }
-        match fields.u32() {
-            VERSION => Ok(fields),
-            version => Err(Garbled::Version(version)),
+            writer.u32(area as u32);
         }
     }
 
-    /// The next bytes; those behind the end are zeros.
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        let mut bytes = [0; N];
-        if let Some(found) = self.0.get(self.1..self.1 + N) {
-            bytes.copy_from_slice(found);
-        }
-        self.1 += N;
-        bytes
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
-
-    fn abi(&mut self) -> AbiHash {
-        AbiHash(u128::from_le_bytes(self.take()))
-    }
-
-    fn terms(&mut self) -> Result<Terms, Garbled> {
-        let flags = self.u32();
-        let (window, events) = (self.u32(), self.u32());
-        let mut area = || self.u32() as usize;
+    fn read(reader: &mut Reader<'_, LEN>) -> Result<Self, Garbled> {
+        let flags = reader.u32();
+        let (window, events) = (reader.u32(), reader.u32());
+        let mut area = || reader.u32() as usize;
         let shape = SlotShape {
             request_area: area(),
             response_area: area(),
@@ -176,7 +98,7 @@ impl<'a> Fields<&'a [u8]> {
         if flags > 3 {
             return Err(Garbled::Nonsense);
         }
-        Ok(Terms {
+        Ok(Self {
             isolated: flags & 1 != 0,
             asymmetric: flags & 2 != 0,
             window,
@@ -186,38 +108,29 @@ impl<'a> Fields<&'a [u8]> {
     }
 }
 
-/// As many lines of a text as fit a message.
-pub(crate) fn cut(text: &str) -> &str {
-    let mut text = text;
-    while text.len() > MAX_TEXT {
-        text = text.rsplit_once('\n').map_or("", |(before, _)| before);
-    }
-    text
-}
-
 impl Hello {
     pub(crate) fn to_bytes(self) -> [u8; LEN] {
-        let mut fields = Fields::new();
-        fields.u32(match self.purpose {
+        let mut writer = PROTOCOL.write();
+        writer.u32(match self.purpose {
             Purpose::Attach => 1,
             Purpose::Stat => 2,
         });
-        fields.put(&self.abi.0.to_le_bytes());
-        fields.terms(&self.terms);
-        fields.0
+        writer.abi(self.abi);
+        self.terms.write(&mut writer);
+        writer.done()
     }
 
     pub(crate) fn from_bytes(message: &[u8]) -> Result<Self, Garbled> {
-        let mut fields = Fields::of(message)?;
-        let purpose = match fields.u32() {
+        let mut reader = PROTOCOL.read(message)?;
+        let purpose = match reader.u32() {
             1 => Purpose::Attach,
             2 => Purpose::Stat,
             _ => return Err(Garbled::Nonsense),
         };
         let hello = Self {
             purpose,
-            abi: fields.abi(),
-            terms: fields.terms()?,
+            abi: reader.abi(),
+            terms: Terms::read(&mut reader)?,
         };
         if message.len() == LEN {
             Ok(hello)
@@ -229,20 +142,20 @@ impl Hello {
 
 impl Answer {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut fields = Fields::new();
-        fields.u32(self.verdict as u32);
-        fields.put(&self.abi.0.to_le_bytes());
-        fields.terms(&self.terms);
-        fields.u32(self.bell);
-        fields.u32(self.bells);
-        let mut bytes = fields.0.to_vec();
+        let mut writer = PROTOCOL.write();
+        writer.u32(self.verdict as u32);
+        writer.abi(self.abi);
+        self.terms.write(&mut writer);
+        writer.u32(self.bell);
+        writer.u32(self.bells);
+        let mut bytes = writer.done().to_vec();
         bytes.extend_from_slice(cut(&self.text).as_bytes());
         bytes
     }
 
     pub(crate) fn from_bytes(message: &[u8]) -> Result<Self, Garbled> {
-        let mut fields = Fields::of(message)?;
-        let verdict = match fields.u32() {
+        let mut reader = PROTOCOL.read(message)?;
+        let verdict = match reader.u32() {
             0 => Verdict::Welcome,
             1 => Verdict::AbiMismatch,
             2 => Verdict::TooManyClients,
@@ -253,10 +166,10 @@ impl Answer {
         };
         Ok(Self {
             verdict,
-            abi: fields.abi(),
-            terms: fields.terms()?,
-            bell: fields.u32(),
-            bells: fields.u32(),
+            abi: reader.abi(),
+            terms: Terms::read(&mut reader)?,
+            bell: reader.u32(),
+            bells: reader.u32(),
             text: String::from_utf8_lossy(&message[LEN..]).into_owned(),
         })
     }
@@ -264,6 +177,8 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use runtime_core::handshake::MAX_TEXT;
+
     use super::*;
 
     fn terms() -> Terms {
@@ -322,7 +237,10 @@ mod tests {
         assert_eq!(Hello::from_bytes(&good[..63]), Err(Garbled::Foreign));
         let mut bad = good;
         bad[8] = 9;
-        assert_eq!(Hello::from_bytes(&bad), Err(Garbled::Version(9)));
+        assert_eq!(
+            Hello::from_bytes(&bad),
+            Err(Garbled::Version { theirs: 9, ours: 1 })
+        );
         // Purpose, flags, and a byte too many.
         for at in [12, 32] {
             let mut bad = good;

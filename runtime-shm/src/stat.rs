@@ -6,6 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use runtime_core::handshake::{MAX_TEXT, cut};
 use runtime_core::{
     AbiHash, AttachError, Counters, MethodCounters, MethodInfo, MethodKind, Service, SlotShape,
 };
@@ -14,7 +15,7 @@ use runtime_lane::{Memory, in_flight};
 use crate::address::Address;
 use crate::admit;
 use crate::dial::Dialled;
-use crate::handshake::{Hello, MAX_TEXT, Purpose, Terms, Verdict, cut};
+use crate::handshake::{Hello, Purpose, Terms, Verdict};
 use crate::hub::Hub;
 use crate::socket;
 use crate::trust::Trust;
