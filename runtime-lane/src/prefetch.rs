@@ -35,7 +35,8 @@ fn prefetch_line(line: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
     {
         // By name, because the compiler takes its own intrinsic for a prefetch for reading where it does not know that the processor has this
-        // one. All x86-64 processors take it, some as a no-op (Intel, Software Developer's Manual, volume 2, PREFETCHW).
+        // one. It is no part of the x86-64 baseline, but the processors of the last twenty years take it, some as a no-op; 64-bit Windows has
+        // asked for it since 8.1.
         // SAFETY: a hint, which reads nothing and does not fault, whatever the address.
         unsafe {
             core::arch::asm!("prefetchw [{0}]", in(reg) line, options(nostack, preserves_flags, readonly));

@@ -228,6 +228,20 @@ impl Connection {
         if overlay {
             // SAFETY: promises 1 and 2.
             spare = unsafe { self.take_over(&mut out, slot, spare, value) };
+            if value as usize > COPIED && out.queue.direct() != Some(number) {
+                // It has looked what was received, and found a fault.
+                let answer = Answer {
+                    slot,
+                    tag: ticket.tag(),
+                    request: spare,
+                    overlay: false,
+                    status,
+                    value,
+                    rings,
+                };
+                // SAFETY: promise 2; the response is where the slot has it.
+                return unsafe { self.answer_otherwise(out, answer, give_back) };
+            }
         }
         // Before the reply can leave, after which the client may send the next request.
         give_back(spare);

@@ -212,7 +212,7 @@ impl Endpoint {
                 return self.poll_arrived();
             }
             if self.queue.waiting() != 0 {
-                self.look_and_ring();
+                self.harvest();
                 return self.poll_arrived();
             }
             match self.polled.poll() {
@@ -269,6 +269,10 @@ impl Endpoint {
     /// True if something has arrived.
     #[inline(always)]
     pub(crate) fn is_ready(&mut self) -> bool {
+        if self.queue.waiting() != 0 {
+            // Whoever waits wants what was held back to leave, also if there is something to poll.
+            self.harvest();
+        }
         if self.slots.has_arrived() || !self.events.is_empty() {
             return true;
         }
@@ -374,10 +378,10 @@ impl Endpoint {
         }
     }
 
-    /// Takes in all that has arrived.
+    /// Takes in all that has arrived, and rings for what waits.
     #[cold]
     fn harvest(&mut self) {
-        if self.take_in() != 0 && self.polled.take_is_all() {
+        if self.take_in() != 0 && self.queue.waiting() == 0 && self.polled.take_is_all() {
             return;
         }
         // At most as many as there are buffers to receive into: a server that goes on sending must not keep the client here.

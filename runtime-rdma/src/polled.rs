@@ -90,11 +90,10 @@ impl Polled {
     /// 1. The queue gets the completions of buffers that were posted from their [`Held`] alone, and only this polls it.
     pub(crate) unsafe fn new(cq: Arc<Cq>) -> Self {
         let completions: Box<[UnsafeCell<ibv_wc>; BATCH as usize]> = Box::default();
-        let start = completions[0].get();
         Self {
             cq,
+            next: UnsafeCell::raw_get(completions.as_ptr()),
             completions,
-            next: start,
             left: 0,
             count: BATCH,
         }
@@ -110,9 +109,11 @@ impl Polled {
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Option<u32> {
         debug_assert!(self.is_empty(), "those would be lost");
-        self.next = self.completions[0].get();
+        // Of the array, and not of its first element alone: all of them are reached through it.
+        let start = UnsafeCell::raw_get(self.completions.as_ptr());
+        self.next = start;
         // SAFETY: there is room for so many, and all were taken.
-        let count = unsafe { self.cq.poll_into(self.completions[0].get(), BATCH) };
+        let count = unsafe { self.cq.poll_into(start, BATCH) };
         // What is no count is an error.
         if count > BATCH {
             return self.lose();

@@ -1,4 +1,4 @@
-//! When replies leave that were collected.
+//! When requests and replies leave that were collected.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may end where it cannot go on")]
 
@@ -7,8 +7,12 @@ mod peer;
 use std::thread;
 use std::time::Duration;
 
-use peer::probe::probe::Request;
-use peer::{Caller, Honest, connect, device, guarded, honest_server, settle, take, until};
+use peer::probe::probe::{Request, Service, method};
+use peer::{
+    Caller, Draw, Echo, Honest, connect, device, guarded, honest_server, serve, settle, take, until,
+};
+use runtime_core::Token;
+use runtime_rdma::Server;
 
 /// Longer than a doorbell is held.
 const SLOW: Duration = Duration::from_millis(5);
@@ -76,7 +80,7 @@ fn quick_handlers_share_a_doorbell() {
             let before = server.transport().doorbells();
             let mut got = Vec::new();
             until("all are answered", || {
-                peer::serve(&mut server);
+                serve(&mut server);
                 take(&mut client, &mut got).unwrap();
                 got.len() == 16
             });
@@ -85,4 +89,120 @@ fn quick_handlers_share_a_doorbell() {
         // How many do depends on how quick this machine is: some leave whenever the first of them was held for some microseconds.
         assert!(fewest < 16, "each of 16 replies has rung");
     });
+}
+
+/// A poll delivers every reply that has arrived, also when it rings for a request that was held back.
+#[test]
+fn a_poll_that_rings_delivers_all_the_same() {
+    guarded(|| {
+        let (name, _) = device();
+        let (address, mut server) = honest_server(&name, 4);
+        let mut client = connect(&address, 16).unwrap();
+        settle(&mut server, 1);
+        for value in 0..4 {
+            client.echo(value, value).unwrap();
+        }
+        serve(&mut server);
+        client.hold_doorbell();
+        client.echo(9, 9).unwrap();
+        let mut got = Vec::new();
+        assert_eq!(take(&mut client, &mut got), Ok(4));
+    });
+}
+
+/// What is held back leaves with the next look for replies: with each poll, also after one that found nothing, and with a wait, also if
+/// there is something to poll.
+#[test]
+fn what_is_held_back_leaves_with_each_look() {
+    guarded(|| {
+        let (name, _) = device();
+        let (address, mut server) = honest_server(&name, 4);
+        let mut client = connect(&address, 16).unwrap();
+        settle(&mut server, 1);
+        let mut got = Vec::new();
+        client.hold_doorbell();
+        for calls in 1..=4 {
+            client.echo(calls, calls).unwrap();
+            take(&mut client, &mut got).unwrap();
+            assert_eq!(server.poll(&mut Echo, 9), Ok(1), "call {calls}");
+        }
+        client.echo(5, 5).unwrap();
+        assert_eq!(client.wait(Duration::ZERO), Ok(true), "replies are there");
+        assert_eq!(server.poll(&mut Echo, 9), Ok(1));
+        until("all are answered", || {
+            take(&mut client, &mut got).unwrap();
+            got.len() == 5
+        });
+    });
+}
+
+/// However requests were held back, let go and mixed, and in whatever order they are answered: one look by the client, one by the server, and
+/// one by the client, and every call that can have ended has.
+#[test]
+fn one_look_is_enough() {
+    guarded(|| {
+        for (seed, late) in [(1, false), (2, true), (3, false), (4, true)] {
+            look_once(seed, late);
+        }
+    });
+}
+
+/// Makes random calls, and answers them at random, over a device that completes what was sent late or not.
+fn look_once(seed: u64, late: bool) {
+    let (name, device) = device();
+    let (address, mut server) = honest_server(&name, 4);
+    let mut client = connect(&address, 64).unwrap();
+    settle(&mut server, 1);
+    let mut draw = Draw(seed);
+    let mut issued = 0;
+    let (mut got, mut held) = (Vec::new(), Vec::new());
+    for step in 0..2_000 {
+        match draw.below(12) {
+            0 => client.hold_doorbell(),
+            1 => client.ring_doorbell(),
+            2..=5 => issued += u64::from(client.echo(issued, issued).is_ok()),
+            // A full window refuses it, which changes nothing here.
+            6 => drop(client.note(5)),
+            7 => {
+                if let Ok(loan) = client.loan::<method::Brighten>() {
+                    loan.send(issued);
+                    issued += 1;
+                }
+            }
+            8 => drop(take(&mut client, &mut got).unwrap()),
+            9 => receive(&mut server, &mut held, draw.below(5)),
+            10 => {
+                let keep = draw.below(held.len() as u64 + 1) as usize;
+                for token in held.drain(keep..) {
+                    let value = token.data().value;
+                    server.reply(token, value).unwrap();
+                }
+                if late {
+                    device.delay_completions(draw.below(3) * 40);
+                }
+            }
+            _ => {
+                device.delay_completions(0);
+                take(&mut client, &mut got).unwrap();
+                serve(&mut server);
+                take(&mut client, &mut got).unwrap();
+                let ended = (got.len() + held.len()) as u64;
+                assert_eq!(ended, issued, "seed {seed}, step {step}");
+            }
+        }
+    }
+}
+
+/// Receives so many requests in a batch; of those that are not answered the tokens are kept.
+fn receive(server: &mut Honest, held: &mut Vec<Token<method::Echo, Server<Service>>>, most: u64) {
+    let mut batch = server.batch();
+    for _ in 0..most {
+        match batch.recv().unwrap() {
+            Some(Request::Echo(call)) => held.push(call.into_token()),
+            Some(Request::Brighten(call)) => call.edit().send().unwrap(),
+            Some(Request::Note(call)) => call.done(),
+            Some(_) => unreachable!("nobody calls anything else"),
+            None => break,
+        }
+    }
 }

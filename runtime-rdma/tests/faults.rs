@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer::probe::Image;
-use peer::probe::probe::Request;
+use peer::probe::probe::{Request, method};
 use peer::{
     Caller, Honest, LOST, connect, descriptors, device, drain, echo, guarded, honest_server, serve,
     settle, take, until, until_clean,
@@ -519,4 +519,46 @@ fn a_token_whose_buffer_is_refused_once_loses_nothing() {
         }
         assert_eq!(device.counters().rnr, 0);
     });
+}
+
+/// A reply that was edited in place looks whether the slot's last one was received. A fault that it comes across then is told like any other,
+/// and the reply does not leave after it.
+#[test]
+fn a_fault_that_a_reply_in_place_comes_across_is_told() {
+    guarded(|| {
+        let Scene {
+            there,
+            mut server,
+            mut client,
+            honest: _honest,
+            ..
+        } = Scene::new(8);
+        let mut got = Vec::new();
+        edit(&mut client, &mut server, 1, || ());
+        until("the first is answered", || {
+            take(&mut client, &mut got).unwrap();
+            got.len() == 1
+        });
+        edit(&mut client, &mut server, 2, || {
+            there.fail_next(Call::PollCq, libc::EIO);
+        });
+        assert_eq!(server.clients().len(), 1, "the other is still there");
+        until("the call has ended", || {
+            serve(&mut server);
+            let _ = take(&mut client, &mut got);
+            got.len() == 2
+        });
+        assert_eq!(got[1], (2, LOST));
+    });
+}
+
+/// Makes a call whose argument is edited in place, and answers it; `before` comes before the answer.
+fn edit(client: &mut Caller, server: &mut Honest, user_data: u64, before: impl FnOnce()) {
+    client.loan::<method::Brighten>().unwrap().send(user_data);
+    let Some(Request::Brighten(call)) = server.recv().unwrap() else {
+        panic!("it has arrived")
+    };
+    let reply = call.edit();
+    before();
+    reply.send().unwrap();
 }
