@@ -67,7 +67,7 @@ pub(crate) const SHAPES: [Shape; 9] = [
         backend: RDMA,
         name: "fixed struct, 64 B",
         // What it takes now and 2 % more, so that it does not grow.
-        limit: Some(392.0),
+        limit: Some(396.0),
         generated: together::fixed,
         by_hand: together::fixed_bare,
         on_slots: None,

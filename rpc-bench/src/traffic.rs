@@ -10,6 +10,7 @@ use crate::order::Waiting;
 use crate::plan::RDMA;
 use crate::remote::Remote;
 use crate::services::{P64, echo64};
+use crate::subjects::echo::at_a_time;
 use crate::subjects::waiting::{Between as _, Client, OverDevice, client};
 use crate::subjects::{sum, time_batches};
 use crate::watchdog;
@@ -93,7 +94,7 @@ fn calls(client: &mut Client<OverDevice>, depth: usize) -> usize {
     time_batches(
         CALLS,
         CALLS,
-        depth,
+        (depth, at_a_time(depth)),
         &mut Vec::new(),
         |first, room| {
             // The calls that are counted, and no more.

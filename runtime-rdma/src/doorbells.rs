@@ -11,7 +11,10 @@ const HOLD: (u64, u64) = (5_000, 100_000);
 /// A handler that takes longer than so many of these times is slow.
 const SLOW: u64 = 4;
 
-/// Replies after a slow handler that leave at once.
+/// From this slowness on handlers are slow, and not held up once by the operating system.
+const PATIENCE: u32 = 2;
+
+/// Replies after slow handlers that leave at once.
 const SLOW_FOR: u32 = 64;
 
 /// The doorbells of a server that are held, by the seats of their connections.
@@ -24,6 +27,8 @@ pub(crate) struct Doorbells {
     since: Cell<u64>,
     /// When it was last looked, while some were held.
     looked_at: Cell<u64>,
+    /// Grows by two with each look after a slow handler, and shrinks by one with each other one.
+    slowness: Cell<u32>,
     /// How long it takes to ring, about.
     ring_time: Cell<u64>,
     /// How many of the next replies are not collected: a handler was slow.
@@ -118,7 +123,14 @@ impl Doorbells {
     /// doorbell is nothing beside them.
     fn look_at_handler(&self) -> u64 {
         let now = clock::now();
-        if now.saturating_sub(self.looked_at.replace(now)) > SLOW * self.hold_time() {
+        let is_slow = now.saturating_sub(self.looked_at.replace(now)) > SLOW * self.hold_time();
+        let slowness = self.slowness.get();
+        if !is_slow {
+            self.slowness.set(slowness.saturating_sub(1));
+        } else if slowness < PATIENCE {
+            self.slowness.set(slowness + 2);
+        } else {
+            self.slowness.set(0);
             self.at_once.set(SLOW_FOR);
         }
         now

@@ -62,6 +62,11 @@ pub(crate) fn server_config(waiting: Waiting) -> ServerConfig {
 /// A server that sleeps looks up this often even if nobody wakes it.
 pub(crate) const NAP: Duration = Duration::from_secs(1);
 
+/// Calls that are made together over a device, if so many may be in flight.
+pub(crate) fn at_a_time(depth: usize) -> usize {
+    depth.div_ceil(4)
+}
+
 macro_rules! echo {
     ($module:ident, $service:ident, $payload:ident, $words:literal, $handler:item, |$reply:ident| $words_of:expr) => {
         mod $module {
@@ -72,6 +77,8 @@ macro_rules! echo {
             struct Calling<T: ClientTransport> {
                 client: ClientOver<T, u64>,
                 depth: usize,
+                /// How many calls are made together at least.
+                together: usize,
                 sum: u64,
             }
 
@@ -92,7 +99,7 @@ macro_rules! echo {
 
             pub(super) fn inproc(depth: usize) -> Sides {
                 let (client, server) = pair().expect("the defaults are possible");
-                let calling = Calling { client, depth, sum: 0 };
+                let calling = Calling { client, depth, together: 1, sum: 0 };
                 let answering = Answering { server, waiting: Waiting::Spin, echo: Echo::default() };
                 Sides::Threads(Box::new(calling), Box::new(answering))
             }
@@ -101,9 +108,26 @@ macro_rules! echo {
             where
                 T: Connect<Service = Service> + 'static,
             {
+                call_together::<T>(name, depth, 1)
+            }
+
+            /// A doorbell of a device costs more than a store, so there calls are made a few at a time.
+            pub(super) fn call_rdma(name: &str, depth: usize) -> Result<Box<dyn Caller>, String> {
+                let together = at_a_time(depth);
+                call_together::<runtime_rdma::Client<Service>>(name, depth, together)
+            }
+
+            fn call_together<T>(
+                name: &str,
+                depth: usize,
+                together: usize,
+            ) -> Result<Box<dyn Caller>, String>
+            where
+                T: Connect<Service = Service> + 'static,
+            {
                 let client = ClientOver::<T, u64>::connect_with(name, &ClientConfig::default());
                 let client = client.map_err(|error| error.to_string())?;
-                Ok(Box::new(Calling { client, depth, sum: 0 }))
+                Ok(Box::new(Calling { client, depth, together, sum: 0 }))
             }
 
             pub(super) fn answer<T>(name: &str, waiting: Waiting) -> Result<Box<dyn Answerer>, String>
@@ -164,7 +188,7 @@ macro_rules! echo {
 
             impl<T: ClientTransport<Service = Service>> Caller for Calling<T> {
                 fn run(&mut self, calls: usize, group: usize, times: &mut Vec<f64>) {
-                    let Self { client, depth, sum } = self;
+                    let Self { client, depth, together, sum } = self;
                     if *depth == 1 {
                         let mut failed = false;
                         time_groups(calls, group, times, |number| {
@@ -188,7 +212,7 @@ macro_rules! echo {
                         time_batches(
                             calls,
                             group,
-                            *depth,
+                            (*depth, *together),
                             times,
                             |first, room| {
                                 let client = &mut *client.borrow_mut();
@@ -286,7 +310,7 @@ macro_rules! service {
             answer_isolated: $module::answer::<
                 runtime_shm::Server<services::$service::Service, Isolated>,
             >,
-            call_rdma: $module::call::<runtime_rdma::Client<services::$service::Service>>,
+            call_rdma: $module::call_rdma,
             answer_rdma: $module::answer_rdma,
         }
     };

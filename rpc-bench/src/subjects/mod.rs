@@ -160,16 +160,16 @@ pub(crate) fn time_pipeline(
         }
         sent
     };
-    time_batches(calls, group, depth, times, refill, receive);
+    time_batches(calls, group, (depth, 1), times, refill, receive);
 }
 
 /// As [`time_pipeline`], for a side that sends several at once: `refill` gets the number of the first and how many may follow, and
-/// returns how many it has sent.
+/// returns how many it has sent. It is asked when so many may: the second of the numbers.
 #[inline(always)]
 pub(crate) fn time_batches(
     calls: usize,
     group: usize,
-    depth: usize,
+    (depth, together): (usize, usize),
     times: &mut Vec<f64>,
     mut refill: impl FnMut(u64, usize) -> usize,
     mut receive: impl FnMut() -> Option<usize>,
@@ -180,7 +180,7 @@ pub(crate) fn time_batches(
         let start = Instant::now();
         let mut answered = 0;
         while answered < group {
-            if in_flight < depth {
+            if in_flight + together <= depth {
                 let sent = refill(number, depth - in_flight);
                 number += sent as u64;
                 in_flight += sent;
