@@ -263,6 +263,7 @@ impl Reception {
         value: u32,
     ) -> Result<(), ReplyError> {
         if !self.turns.is_empty() || self.doorbells.is_any_held() {
+            // A copy by reference, so that the ticket itself stays in registers on the usual way.
             // SAFETY: promises 1 and 2.
             return unsafe { self.answer_of_several(&{ ticket }, overlay, status, value) };
         }
