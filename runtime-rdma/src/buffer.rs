@@ -208,6 +208,11 @@ impl Chain {
         }
     }
 
+    /// How many more make it full.
+    pub(crate) fn room(&self) -> usize {
+        self.room.get()
+    }
+
     /// Adds a buffer. True if it is full now, and is to be posted; whoever does not may go on.
     #[inline(always)]
     pub(crate) fn push(&self, held: Held) -> bool {

@@ -33,6 +33,7 @@ mod hub;
 mod imm;
 mod link;
 mod outgoing;
+mod pace;
 mod polled;
 mod pool;
 mod qp;

@@ -10,6 +10,7 @@ use runtime_os::clock;
 
 use crate::bell::{DUE, LAGS};
 use crate::buffer::{Chain, Held};
+use crate::connection::Connection;
 use crate::doorbells::Doorbells;
 use crate::hub::Hub;
 use crate::imm::{FromClient, Tag};
@@ -108,9 +109,9 @@ impl Reception {
                     return Some(ticket);
                 }
             } else if polled == Some(0) {
-                self.ring_held();
-                self.note_looks(1);
-                return None;
+                if !self.waits_for_more() {
+                    return self.find_none();
+                }
             } else if polled.is_none() {
                 self.fail_all(LOST);
             }
@@ -124,8 +125,8 @@ impl Reception {
             self.answer_bell();
         }
         if self.round == 0 {
-            if self.turns.is_empty() && self.was_drained.take() {
-                // Whoever receives in a batch goes on until there is nothing more, which was seen when the last ones came.
+            // Whoever receives in a batch goes on until there is nothing more, which was seen when the last ones came.
+            if self.turns.is_empty() && self.was_drained.take() && !self.waits_for_more() {
                 self.ring_held();
                 self.note_looks(1);
                 return None;
@@ -142,8 +143,7 @@ impl Reception {
             let is_in_batch = self.doorbells.are_collecting();
             self.was_drained.set(is_in_batch && self.round != 0);
             if self.round == 0 {
-                self.ring_held();
-                return None;
+                return self.find_none();
             }
         }
         if self.doorbells.is_any_held() && self.doorbells.are_overdue() {
@@ -157,6 +157,42 @@ impl Reception {
             self.turns.push_back(seat);
         }
         Some(ticket)
+    }
+
+    /// What is to be done when a look has found no request.
+    #[inline(always)]
+    fn find_none(&self) -> Option<RdmaTicket> {
+        self.ring_held();
+        // The room in that chain tells one request from the next, for each gives back the buffer that it came in.
+        self.doorbells.note_empty(self.spare.room());
+        self.note_looks(1);
+        None
+    }
+
+    /// Waits for another request, if there are replies for which that is worth while: true if something has arrived. It takes no longer than to
+    /// ring for them.
+    #[inline(always)]
+    fn waits_for_more(&mut self) -> bool {
+        match self.doorbells.patience() {
+            Some(until) => self.wait_for_more(until),
+            None => false,
+        }
+    }
+
+    #[cold]
+    fn wait_for_more(&mut self, until: u64) -> bool {
+        let came = loop {
+            self.look();
+            if !self.polled.get_mut().is_empty() {
+                break true;
+            }
+            if clock::now() >= until {
+                break false;
+            }
+            std::hint::spin_loop();
+        };
+        self.doorbells.note_wait(came);
+        came
     }
 
     /// Sends an event; see [`ServerTransport::emit`](runtime_core::ServerTransport::emit).
@@ -262,7 +298,7 @@ impl Reception {
         status: ReplyStatus,
         value: u32,
     ) -> Result<(), ReplyError> {
-        if !self.turns.is_empty() || self.doorbells.is_any_held() {
+        if !self.turns.is_empty() || self.doorbells.detains() {
             // A copy by reference, so that the ticket itself stays in registers on the usual way.
             // SAFETY: promises 1 and 2.
             return unsafe { self.answer_of_several(&{ ticket }, overlay, status, value) };
@@ -289,18 +325,19 @@ impl Reception {
         // SAFETY: promise 1.
         let connection = unsafe { ticket.connection() };
         let give_back = |held| self.give_back(held);
-        // The last one that is known is not collected, and takes those to the same client along: what it would wait for has not arrived.
-        let collects = self.doorbells.are_collecting()
-            && !self.turns.is_empty()
-            && self.doorbells.collects_next();
+        let (slot, is_last) = (ticket.tag().slot(), self.turns.is_empty());
+        let collects = self.doorbells.collects(connection.seat, slot, is_last);
         let rings = !collects;
-        // One that rings for others, too, tells what that takes.
-        let start = (rings && self.doorbells.is_any_held()).then(clock::now);
+        // One that rings takes those to the same client along, and tells what that takes.
+        let start =
+            (rings && self.doorbells.is_any_held()).then(|| self.doorbells.look_at_handler());
         let replied =
             // SAFETY: promises 1 and 2; it is the ticket's own connection.
             unsafe { connection.answer(*ticket, overlay, status, value, rings, give_back) };
         if collects {
             self.hold(connection.seat);
+        } else {
+            self.forget_held(connection);
         }
         if let Some(start) = start {
             self.doorbells.note_ring(clock::now() - start);
@@ -310,10 +347,21 @@ impl Reception {
 
     /// Has the doorbell of a connection ring when those that are held do.
     fn hold(&self, seat: u32) {
+        self.doorbells.count();
         if let Some(seated) = self.seats.get(seat)
             && !seated.is_held.replace(true)
         {
             self.doorbells.hold(seat);
+        }
+    }
+
+    /// Forgets that the doorbell of a connection is held, which has rung. (One that is gone may have left its seat to another.)
+    fn forget_held(&self, connection: &Connection) {
+        if let Some(seated) = self.seats.get(connection.seat)
+            && std::ptr::eq(&raw const *seated.connection, connection)
+            && seated.is_held.replace(false)
+        {
+            self.doorbells.forget(connection.seat);
         }
     }
 
@@ -333,14 +381,21 @@ impl Reception {
     /// Collects the replies that follow.
     #[inline(always)]
     pub(crate) fn begin_batch(&self) {
-        self.doorbells.set_collecting(true);
+        self.doorbells.begin();
     }
 
     /// Collects no more, and lets go what was collected.
     #[inline(always)]
     pub(crate) fn end_batch(&self) {
-        self.doorbells.set_collecting(false);
         self.was_drained.set(false);
+        if self.doorbells.end() {
+            self.ring_at_end();
+        }
+    }
+
+    #[cold]
+    fn ring_at_end(&self) {
+        self.doorbells.note_no_wait();
         self.ring_held();
     }
 
@@ -522,6 +577,7 @@ impl Reception {
             let _ = self.pool.post(&self.spare);
             // Also for a server that is never idle.
             self.note_looks(SLACK as u32);
+            self.doorbells.judge(SLACK as u32);
         }
     }
 

@@ -137,6 +137,8 @@ pub(crate) struct DeviceState {
     pub(crate) holds: bool,
     /// Send completions come only after so many more messages.
     pub(crate) delay: u64,
+    /// A poll gives one completion at most.
+    pub(crate) gives_singly: bool,
     /// Messages that its queue pairs have sent and that have arrived.
     pub(crate) carried: u64,
     pub(crate) counters: Counters,
@@ -182,6 +184,7 @@ impl Device {
             fatal: false,
             holds: false,
             delay: 0,
+            gives_singly: false,
             carried: 0,
             counters: Counters::default(),
             faults: Default::default(),

@@ -122,6 +122,11 @@ impl Device {
         fabric.settle();
     }
 
+    /// Has each poll give one completion at most, as if messages arrived just as quickly as they are polled; or no longer.
+    pub fn give_singly(self, singly: bool) {
+        lock().devices[self.index].gives_singly = singly;
+    }
+
     /// Keeps what the device's queue pairs send on the way, or lets it arrive, in order. What is not inline is read when it arrives.
     pub fn hold_deliveries(self, hold: bool) {
         let mut fabric = lock();

@@ -235,7 +235,12 @@ pub(super) unsafe extern "C" fn poll_cq(cq: *mut ibv_cq, room: c_int, into: *mut
         return -error.abs();
     }
     let mut count = 0;
-    while count < room {
+    let most = if fabric.devices[device].gives_singly {
+        room.min(1)
+    } else {
+        room
+    };
+    while count < most {
         let Some(cqe) = fabric.take_completion(id) else {
             break;
         };
