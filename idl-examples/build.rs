@@ -2,7 +2,7 @@
 
 use rpcidl::build::Config;
 
-fn main() -> std::io::Result<()> {
+fn main() -> Result<(), rpcidl::build::Error> {
     // For the backends that each interface names.
     Config::new().compile(&[
         "idl/allreduce.idl",

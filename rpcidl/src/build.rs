@@ -3,7 +3,7 @@
 //! A `build.rs` of one line compiles a schema into `OUT_DIR`:
 //!
 //! ```no_run
-//! fn main() -> std::io::Result<()> {
+//! fn main() -> Result<(), rpcidl::build::Error> {
 //!     rpcidl::build::compile(&["idl/kv.idl"])
 //! }
 //! ```
@@ -21,7 +21,7 @@
 //! [`Config`] sets everything else.
 
 mod config;
-mod failure;
+mod error;
 mod input;
 mod plan;
 mod rerun;
@@ -32,6 +32,7 @@ mod write;
 mod tests;
 
 pub use config::{Config, compile};
+pub use error::Error;
 pub use input::{include_dir, manifest, read_input};
 pub use plan::{FilePlan, plan_directory, plan_file, rust_path};
 pub use write::{FileState, WriteError, Written, compare, write_all};

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
         long,
         value_name = "DIR",
         long_help = "A checkout of rpcidl to depend on. If it is not given, one that holds the current folder, the new one \
-                     or the running program is taken; without any, the project depends on the published version"
+                     or the running program is taken, or the one that it was built from; without any, the project depends on the published version"
     )]
     rpcidl_path: Option<PathBuf>,
 }

@@ -86,7 +86,7 @@ fn a_build_script_names_a_missing_crate() {
     folder
         .write(
             "build.rs",
-            "fn main() -> std::io::Result<()> {\n    rpcidl::build::compile(&[\"idl/clock.idl\"])\n}\n",
+            "fn main() -> Result<(), rpcidl::build::Error> {\n    rpcidl::build::compile(&[\"idl/clock.idl\"])\n}\n",
         )
         .write(
             "src/lib.rs",
@@ -96,7 +96,8 @@ fn a_build_script_names_a_missing_crate() {
     expect(
         &text,
         &[
-            "error[E0805]: backend `shm` needs the crate `runtime-shm`",
+            // At the beginning of a line, and not inside of another error's text.
+            "\n  error[E0805]: backend `shm` needs the crate `runtime-shm`",
             "idl/clock.idl:4:11",
             &help(),
             "For more about it, try `rpcgen explain E0805`",

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::failure::failure;
+use super::error::Error;
 use super::{FilePlan, FileState, compare, include_dir, plan_directory, plan_file};
 use super::{manifest, read_input, rerun, rust_path, told, write_all};
 use crate::diag::{Diagnostic, Severity};
@@ -21,16 +21,16 @@ use crate::source::SourceMap;
 ///
 /// # Errors
 /// As [`Config::compile`].
-pub fn compile<P: AsRef<Path>>(inputs: &[P]) -> io::Result<()> {
+pub fn compile<P: AsRef<Path>>(inputs: &[P]) -> Result<(), Error> {
     Config::new().compile(inputs)
 }
 
 /// How a build script compiles schemas.
 ///
 /// ```no_run
-/// use rpcidl::build::{Backend, Config};
+/// use rpcidl::build::{Backend, Config, Error};
 ///
-/// fn main() -> std::io::Result<()> {
+/// fn main() -> Result<(), Error> {
 ///     Config::new().include("idl").backend(Backend::Inproc).compile(&["idl/kv.idl"])
 /// }
 /// ```
@@ -155,7 +155,7 @@ impl Config {
     /// # Errors
     /// An input has errors or cannot be read, a setting makes no sense, or the output cannot be written. The message
     /// shows the diagnostics as `rpcgen` does, over several lines, also when it is printed by `unwrap`.
-    pub fn compile<P: AsRef<Path>>(&self, inputs: &[P]) -> io::Result<()> {
+    pub fn compile<P: AsRef<Path>>(&self, inputs: &[P]) -> Result<(), Error> {
         let inputs: Vec<&Path> = inputs.iter().map(AsRef::as_ref).collect();
         self.run(&inputs, &|name| env::var_os(name), &mut io::stdout().lock())
     }
@@ -166,7 +166,7 @@ impl Config {
         inputs: &[&Path],
         env: &Environment<'_>,
         cargo: &mut dyn Write,
-    ) -> io::Result<()> {
+    ) -> Result<(), Error> {
         let mut options = self.options()?;
         if self.out_dir.is_none() && self.commit_to.is_none() {
             // What is written elsewhere may be for another package.
@@ -174,8 +174,7 @@ impl Config {
         }
         let folder = self.folder(env)?;
         let [first, ..] = inputs else {
-            return Err(failure(
-                io::ErrorKind::InvalidInput,
+            return Err(Error::new(
                 "no input is given; name at least one `.idl` file",
             ));
         };
@@ -196,10 +195,10 @@ impl Config {
             }
         }
         let Some(model) = &found.model else {
-            return Err(failure(
-                io::ErrorKind::InvalidData,
-                told::rendered(&found.sources, &found.diagnostics),
-            ));
+            return Err(Error::new(told::rendered(
+                &found.sources,
+                &found.diagnostics,
+            )));
         };
         let advice = if self.expect_backends {
             emit::advise(model, &options)
@@ -214,12 +213,8 @@ impl Config {
         {
             cargo_line(cargo, "warning", &told::line(&found.sources, warning))?;
         }
-        let output = emit::emit(model, &options).map_err(|errors| {
-            failure(
-                io::ErrorKind::InvalidData,
-                told::rendered(&found.sources, &errors),
-            )
-        })?;
+        let output = emit::emit(model, &options)
+            .map_err(|errors| Error::new(told::rendered(&found.sources, &errors)))?;
         let files = match inputs {
             [_] => plan_file(
                 &output,
@@ -232,19 +227,18 @@ impl Config {
         }
         write_all(&files)
             .map(|_| ())
-            .map_err(|error| failure(error.source.kind(), error.to_string()))
+            .map_err(|error| Error::new(error.to_string()))
     }
 
     /// What the emitter needs to know, once it is clear that it makes sense.
-    fn options(&self) -> io::Result<Options> {
-        let refused = |message: String| failure(io::ErrorKind::InvalidInput, message);
+    fn options(&self) -> Result<Options, Error> {
         let paths = self
             .externs
             .values()
             .chain(self.runtimes.values())
             .chain(&self.runtime_core);
         for path in paths {
-            rust_path(path).map_err(refused)?;
+            rust_path(path).map_err(Error::new)?;
         }
         let mut options = Options {
             backends: self.backends.clone(),
@@ -260,15 +254,14 @@ impl Config {
     }
 
     /// Where the output goes.
-    fn folder(&self, env: &Environment<'_>) -> io::Result<PathBuf> {
-        let refused = |message: &str| failure(io::ErrorKind::InvalidInput, message);
+    fn folder(&self, env: &Environment<'_>) -> Result<PathBuf, Error> {
         match (&self.out_dir, &self.commit_to) {
-            (Some(_), Some(_)) => Err(refused(
+            (Some(_), Some(_)) => Err(Error::new(
                 "`out_dir` and `commit_to` are both set; keep one of them",
             )),
             (Some(folder), None) | (None, Some(folder)) => Ok(folder.clone()),
             (None, None) => env("OUT_DIR").map(PathBuf::from).ok_or_else(|| {
-                refused(
+                Error::new(
                     "`OUT_DIR` is not set: run this from a build script, or set `Config::out_dir`",
                 )
             }),
@@ -293,12 +286,12 @@ fn only_compares(env: &Environment<'_>) -> bool {
 }
 
 /// Compares every file, and names each that is not as it should be.
-fn compare_all(files: &[FilePlan]) -> io::Result<()> {
+fn compare_all(files: &[FilePlan]) -> Result<(), Error> {
     let mut stale = String::new();
     for file in files {
         let path = file.path.display();
         let state = compare(&file.path, &file.text)
-            .map_err(|error| failure(error.kind(), format!("cannot read `{path}`: {error}")))?;
+            .map_err(|error| Error::new(format!("cannot read `{path}`: {error}")))?;
         // Writing to a string cannot fail.
         let _ = match state {
             FileState::Same => Ok(()),
@@ -313,11 +306,11 @@ fn compare_all(files: &[FilePlan]) -> io::Result<()> {
         return Ok(());
     }
     stale.push_str("  = help: build once with `RPCIDL_CHECK=0`, and commit what it writes");
-    Err(failure(io::ErrorKind::InvalidData, stale))
+    Err(Error::new(stale))
 }
 
 /// Everything, or all of what is wrong.
-fn all<T>(results: impl Iterator<Item = Result<T, Box<Diagnostic>>>) -> io::Result<Vec<T>> {
+fn all<T>(results: impl Iterator<Item = Result<T, Box<Diagnostic>>>) -> Result<Vec<T>, Error> {
     let mut good = Vec::new();
     let mut bad = Vec::new();
     for result in results {
@@ -329,18 +322,16 @@ fn all<T>(results: impl Iterator<Item = Result<T, Box<Diagnostic>>>) -> io::Resu
     if bad.is_empty() {
         return Ok(good);
     }
-    Err(failure(
-        io::ErrorKind::NotFound,
-        told::rendered(&SourceMap::default(), &bad),
-    ))
+    Err(Error::new(told::rendered(&SourceMap::default(), &bad)))
 }
 
 /// One line for cargo. A line break in a path would begin another one.
-fn cargo_line(cargo: &mut dyn Write, key: &str, value: &str) -> io::Result<()> {
+fn cargo_line(cargo: &mut dyn Write, key: &str, value: &str) -> Result<(), Error> {
     if value.contains(['\n', '\r']) {
         let message =
             format!("cargo cannot be told of {value:?}: there is a line break in the name");
-        return Err(failure(io::ErrorKind::InvalidInput, message));
+        return Err(Error::new(message));
     }
     writeln!(cargo, "cargo:{key}={value}")
+        .map_err(|error| Error::new(format!("cannot write to cargo: {error}")))
 }

@@ -34,12 +34,13 @@ impl Checkout {
         ))
     }
 
-    /// A checkout that holds the current folder, the new one, or the running program.
+    /// A checkout that holds the current folder, the new one or the running program, or that the program was built from.
     pub(super) fn around(folder: &Path) -> Option<Self> {
         let starts = [
             env::current_dir().ok(),
             existing(folder),
             env::current_exe().ok(),
+            Some(PathBuf::from(env!("CARGO_MANIFEST_DIR"))),
         ];
         starts.into_iter().flatten().find_map(|start| {
             let start = start.canonicalize().ok()?;
