@@ -24,6 +24,21 @@ struct Load {
     waiting: Waiting,
 }
 
+impl Load {
+    /// True for what is promised of calls that block: of many clients with default settings on few cores.
+    fn is_promised(self) -> bool {
+        self.clients == 16 && self.depth == 1 && self.waiting == Waiting::Default
+    }
+
+    /// How long it is measured. On one core each client has to have had several turns; and so many that it is about the same
+    /// for all, where that is what is asked: what the scheduler and the host give to one and not to another evens out in time only.
+    fn length(self, quick: bool) -> Duration {
+        let least = Duration::from_millis(if quick { 200 } else { 400 });
+        let each = Duration::from_millis(if self.is_promised() { 1_000 } else { 100 });
+        least.max(each * self.clients as u32)
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
 struct Found {
@@ -112,13 +127,11 @@ fn compare<B: Between>(
     let rate = f64::midpoint(first.rate, second.rate);
     let mut times = [&first.times[..], &second.times[..]].concat();
     let median = stats::median(&mut times);
-    // What is promised of calls that block: those of a client with default settings.
     let share = [&before, &first, &second, &after]
         .iter()
         .fold(1.0, |least: f64, found| least.min(found.share));
-    let promised = load.clients == 16 && load.depth == 1 && load.waiting == Waiting::Default;
     let must = |at_least| {
-        if promised {
+        if load.is_promised() {
             Must::AtLeast(at_least)
         } else {
             Must::Anything
@@ -169,11 +182,8 @@ fn measure<B: Between>(
     let connected: Result<Vec<_>, _> = (0..load.clients)
         .map(|_| client::<B>(&name, load.waiting))
         .collect();
-    // On one core each has to have had several turns.
-    let least = Duration::from_millis(if quick { 200 } else { 400 });
-    let length = least.max(Duration::from_millis(100) * load.clients as u32);
     let result = match connected {
-        Ok(clients) => together::<B>(clients, load.depth, length, remote.id()),
+        Ok(clients) => together::<B>(clients, load.depth, load.length(quick), remote.id()),
         Err(why) => Err(why),
     };
     remote.stop();
