@@ -143,6 +143,10 @@ fn types() {
         ("closed error E : u32 { A = 1 }", &["E0328"]),
         ("closed enum E : u8 { A = 1 }", &["W0301"]),
         ("closed union U : u8 { 1: u8 a; }", &["W0301"]),
+        ("struct S { u8 a = 1; u16 b = 2; }", &["W0302"]),
+        ("struct S { u8 a = 1; }", &[]),
+        ("struct S { u8 a = 0x1; u16 b = 2; }", &[]),
+        ("struct S { u8 a = 1; u16 b = 2; u8 c; }", &[]),
         ("struct S { bytes<7> x; }", &["W0401"]),
         ("struct S { string<65535> x; }", &["E0401"]),
     ]);

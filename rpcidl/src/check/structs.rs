@@ -62,6 +62,7 @@ impl<'a> Checker<'_, 'a> {
                 StructMember::Item(_) => {}
             }
         }
+        self.numbered_fields(node, scope.file);
         if fields.is_empty() && !facts.poisoned {
             self.error(
                 Diagnostic::error(
@@ -117,6 +118,35 @@ impl<'a> Checker<'_, 'a> {
             size: 0,
             span: field.name.span,
         })
+    }
+
+    /// Fields whose defaults are 1, 2, 3… are those of somebody who numbers them, as in Protocol Buffers.
+    fn numbered_fields(&mut self, node: &ast::Struct, file: usize) {
+        let fields = node.members.iter().filter_map(|member| match member {
+            StructMember::Field(field) => Some(field),
+            _ => None,
+        });
+        let mut defaults = Vec::new();
+        for (field, number) in fields.zip(1..) {
+            match &field.default {
+                Some(default) if self.table.sources.text(default.span) == number.to_string() => {
+                    defaults.push(default.span);
+                }
+                _ => return,
+            }
+        }
+        if let [first, .., last] = defaults[..] {
+            let warning = Diagnostic::warning(
+                Code::W0302,
+                first,
+                format!("the defaults of `{}` look like numbers of its fields", node.name.text),
+            )
+            .label("a new message holds this value")
+            .also(last, "and this one")
+            .note("fields have no numbers: their order is the layout")
+            .help("leave the numbers out; to mean them as defaults, write one of them in another way, such as `0x1`");
+            self.warn(file, warning);
+        }
     }
 
     fn no_default(&mut self, place: Span, written: &ast::Type, ty: &ir::Type) {

@@ -140,6 +140,7 @@ codes! {
     E0328 "a closed error type"
     E0329 "constants hold too much text"
     W0301 "a closed type without a 0"
+    W0302 "defaults that look like numbers of fields"
 
     // 04xx: layout and limits
     E0401 "a type is over the size limit"
