@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub(crate) mod generate;
+pub(crate) mod read;
 
 use rpcidl::diag::Severity;
 use rpcidl::{Compilation, Input, MemoryLoader, compile};
