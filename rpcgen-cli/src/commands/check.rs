@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use rpcidl::emit::{self, Options};
 
 use crate::cli::Search;
 use crate::compile;
@@ -21,5 +22,13 @@ pub(crate) struct Arguments {
 
 /// Runs it.
 pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
-    compile::compile(&args.files, &args.search, console).map(|_| ())
+    let compiled = compile::compile(&args.files, &args.search, console)?;
+    // What the backends of `@Backends` cannot carry.
+    match emit::emit(&compiled.model, &Options::default()) {
+        Ok(_) => Ok(()),
+        Err(errors) => {
+            console.diagnostics(&compiled.compilation.sources, &errors);
+            Err(compile::stop(&errors))
+        }
+    }
 }

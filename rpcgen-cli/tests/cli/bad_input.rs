@@ -280,3 +280,33 @@ fn one_run_finds_every_independent_error() {
         );
     }
 }
+
+/// What a backend that the file itself names cannot carry is found without compiling for it.
+#[test]
+fn check_knows_what_backends_cannot_carry() {
+    let folder = Folder::new();
+    folder.write(
+        "bulk.idl",
+        "package acme.bulk;\n@Backends({inproc}) interface I { void load(in buffer<write> into); }\n",
+    );
+    folder
+        .run(&["check", "bulk.idl"])
+        .exits(1)
+        .says("error[E0801]")
+        .says("bulk.idl:2");
+}
+
+/// A device says that it has no bytes, and never ends.
+#[cfg(unix)]
+#[test]
+fn a_file_without_end_is_refused() {
+    let folder = Folder::new();
+    folder.run(&["check", "/dev/zero"]).exits(1).says("E0409");
+    // Only what is refused for its place or permissions says to look at them.
+    std::fs::create_dir(folder.path("idl")).unwrap();
+    folder
+        .run(&["check", "idl"])
+        .exits(2)
+        .says("it is a folder")
+        .says("help: name the files in it");
+}

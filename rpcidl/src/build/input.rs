@@ -1,8 +1,8 @@
 //! Reads the files that are asked for.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::diag::Diagnostic;
@@ -19,17 +19,27 @@ pub fn read_input(path: &Path) -> Result<Input, Box<Diagnostic>> {
     let refused = |reason: &str| Box::new(parse::unreadable(&name, reason));
     let metadata = fs::metadata(path).map_err(|error| refused(&reason(&error)))?;
     if metadata.is_dir() {
-        return Err(refused("it is a folder; name the files in it"));
+        return Err(Box::new(
+            parse::unreadable(&name, "it is a folder").help("name the files in it"),
+        ));
     }
     if metadata.len() > limits::SOURCE_BYTES as u64 {
         // The loader would refuse it as well, but only after reading it whole.
-        return Err(refused(&format!(
+        let size = format!(
             "it has {} bytes, more than the {} of a source",
             metadata.len(),
             limits::SOURCE_BYTES
-        )));
+        );
+        return Err(Box::new(
+            parse::unreadable(&name, &size).help("split it into files, one a package"),
+        ));
     }
-    let bytes = fs::read(path).map_err(|error| refused(&reason(&error)))?;
+    let mut bytes = Vec::new();
+    // A device may have no end, and no size either. One byte over the limit is enough for the compiler to refuse the text.
+    let limit = limits::SOURCE_BYTES as u64 + 1;
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| refused(&reason(&error)))?;
     Ok(Input::new(name, bytes))
 }
 

@@ -189,6 +189,8 @@ fn stage<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<Staged<'a>> {
                 "the file is read-only",
             ));
         }
+        // Nor does a rename ask whether this user may write the file, which would become the user's own.
+        OpenOptions::new().write(true).open(&destination)?;
     } else if let Some(folder) = folder_of(&destination) {
         create_folder(folder)?;
     }
