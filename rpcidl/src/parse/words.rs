@@ -19,8 +19,8 @@ pub(crate) const DECLARATIONS: [&str; 10] = [
 /// What this language calls a declaration of another one.
 pub(crate) fn foreign_declaration(word: &str) -> Option<&'static str> {
     Some(match word {
-        "message" | "record" | "parcelable" | "table" | "class" | "data" | "compound"
-        | "exception" => "struct",
+        "message" | "record" | "parcelable" | "table" | "class" | "data" | "compound" => "struct",
+        "exception" => "error",
         "service" | "protocol" | "trait" | "rpc_service" => "interface",
         "bits" | "bitmask" | "bitfield" | "bitset" | "bit_flags" => "flags",
         "variant" | "oneof" | "choice" | "safe_union" => "union",

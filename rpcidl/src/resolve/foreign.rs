@@ -15,8 +15,17 @@ pub(crate) enum Foreign {
 pub(crate) fn foreign(name: &str) -> Option<(&'static str, Foreign)> {
     use Foreign::{Bounded, Exactly, Nothing};
     Some(match name {
-        "byte" => ("AIDL's", Exactly("i8")),
-        "char" => ("AIDL's", Exactly("u16")),
+        // What these are depends on the language that the author comes from.
+        "byte" => (
+            "another language's",
+            Nothing("write `u8`; the `byte` of AIDL and Java is `i8`"),
+        ),
+        "char" => (
+            "another language's",
+            Nothing(
+                "write `u8` for a byte, and `string<N>` for text; the `char` of AIDL and Java is `u16`",
+            ),
+        ),
         "int" => ("AIDL's", Exactly("i32")),
         "long" => ("AIDL's", Exactly("i64")),
         "short" => ("Java's", Exactly("i16")),
