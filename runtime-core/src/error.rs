@@ -217,7 +217,7 @@ impl fmt::Display for EmitError {
             Self::WouldBlock { delivered, full } => {
                 write!(
                     f,
-                    "the event window of {full} clients is full; {delivered} got the event"
+                    "not all clients have taken the events before; those with a full event window: {full}, those that got this one: {delivered}"
                 )
             }
             Self::Disconnected => f.write_str("the client is gone"),
