@@ -266,7 +266,7 @@ fn one_slip_is_one_error() {
         ),
         (
             "struct S { [u8; 4] a; }",
-            "E0101@1:12 `[` cannot begin anything in a struct",
+            "E0105@1:12 expected a type, found `[`",
         ),
         (
             "struct S { unsigned int a; }",

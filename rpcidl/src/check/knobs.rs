@@ -77,6 +77,13 @@ impl<'a> Checker<'_, 'a> {
                         continue;
                     }
                 },
+                // What is no number, as `50ms`, was told when it was read.
+                (None, ExprKind::Int(None) | ExprKind::Invalid) => continue,
+                (None, ExprKind::Int(Some(time))) if name == "Deadline" => {
+                    let example = format!("@Deadline(us = {time})`, with `us`, `ms` or `s");
+                    self.wrong_args(value.span, name, &example);
+                    continue;
+                }
                 (None, _) => {
                     self.wrong_args(value.span, name, example);
                     continue;

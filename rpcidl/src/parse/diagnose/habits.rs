@@ -26,9 +26,10 @@ pub(super) fn find(piece: &Piece<'_>, context: Context, stop: Option<&Stop>) -> 
         stop,
         at: piece.index_at(stop.at),
     };
-    let habits: [fn(&View<'_, '_>) -> Option<Diagnostic>; 31] = [
+    let habits: [fn(&View<'_, '_>) -> Option<Diagnostic>; 33] = [
         statements::double_colon,
         fields::name_first,
+        fields::numbered_name,
         fields::foreign_modifier,
         fields::array_after_name,
         fields::bit_field,
@@ -43,6 +44,7 @@ pub(super) fn find(piece: &Piece<'_>, context: Context, stop: Option<&Stop>) -> 
         methods::method_body,
         methods::arrow,
         methods::generates,
+        methods::raises,
         methods::two_errors,
         methods::param_default,
         methods::late_direction,

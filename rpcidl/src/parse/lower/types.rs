@@ -43,6 +43,12 @@ impl Lower<'_> {
     fn no_size(&mut self, element: &Type, open: Span) -> Expr {
         let range = element.span.range();
         let text = self.text.get(range).unwrap_or("T");
+        // One that needs a bound itself.
+        let text = match text {
+            "string" => "string<64>",
+            "bytes" => "bytes<64>",
+            text => text,
+        };
         let list = match text {
             "byte" | "u8" | "uint8_t" | "char" => "bytes<N>".to_owned(),
             _ => format!("vec<{text}, N>"),
@@ -149,7 +155,16 @@ impl Lower<'_> {
                 ),
                 None => error
                     .label("arguments are not allowed here")
-                    .help("only `string`, `bytes`, `vec` and `buffer` take arguments"),
+                    .help(match last {
+                        "callback" | "Callback" | "function" | "delegate" | "listener" => {
+                            "declare an `event`, which goes from the server to its clients"
+                        }
+                        "future" | "Future" | "promise" | "Promise" => {
+                            "write what it yields; every call can be awaited"
+                        }
+                        "set" | "Set" | "HashSet" | "BTreeSet" => "write `vec<T, N>`",
+                        _ => "only `string`, `bytes`, `vec` and `buffer` take arguments",
+                    }),
             };
         };
         match (generic, arguments.as_slice()) {

@@ -300,6 +300,9 @@ fn bad_number(source: SourceId, token: &Token, slice: &str, fault: NumberFault) 
                         digits,
                     )
                 }
+                Some(unit @ ("us" | "ms" | "s")) if plain => message.help(format!(
+                    "numbers have no suffix; in `@Deadline` write `{unit} = {digits}`"
+                )),
                 _ => message.help(help),
             }
         }

@@ -86,6 +86,34 @@ pub(super) fn name_first(view: &View<'_, '_>) -> Option<Diagnostic> {
     })
 }
 
+/// `stamp @0 :UInt64;`
+pub(super) fn numbered_name(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    let first = piece.first;
+    let number = piece.tokens.get(first + 2)?;
+    if view.context != Context::Struct
+        || !piece.is_word(first)
+        || !piece.is(first + 1, "@")
+        || !matches!(number.kind, TokenKind::Number(_))
+    {
+        return None;
+    }
+    let span = piece.span(first + 1).to(piece.span(first + 2));
+    let ty = if piece.is(first + 3, ":") && piece.is_word(first + 4) {
+        piece.str(first + 4)
+    } else {
+        "T"
+    };
+    Some(
+        Diagnostic::error(Code::E0101, span, "fields have no numbers")
+            .label("their order is the layout")
+            .help(format!(
+                "write `{ty} {};`, the type first",
+                piece.str(first)
+            )),
+    )
+}
+
 /// `public int x;`, `repeated Foo foos;`, `unsigned int x;`, `rpc get(…)`
 pub(super) fn foreign_modifier(view: &View<'_, '_>) -> Option<Diagnostic> {
     let piece = view.piece;
@@ -215,7 +243,8 @@ pub(super) fn pointer(view: &View<'_, '_>) -> Option<Diagnostic> {
 /// `[u8; 4] key`
 pub(super) fn rust_array(view: &View<'_, '_>) -> Option<Diagnostic> {
     let piece = view.piece;
-    if !piece.is(view.at, "[") || !view.stop.expected.has(Rule::ty) {
+    let begins = view.context == Context::Struct && view.at == piece.first;
+    if !piece.is(view.at, "[") || !(begins || view.stop.expected.has(Rule::ty)) {
         return None;
     }
     let span = piece.span(view.at);

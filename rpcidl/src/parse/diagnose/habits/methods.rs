@@ -32,10 +32,10 @@ pub(super) fn arrow(view: &View<'_, '_>) -> Option<Diagnostic> {
         return None;
     }
     let span = piece.span(at).to(piece.span(at + 1));
-    let result = if piece.is_word(at + 2) {
-        piece.str(at + 2)
+    let help = if piece.is_word(at + 2) {
+        format!("write `{}` before the name", piece.str(at + 2))
     } else {
-        "the result type"
+        "write the first result type before the name, and other results as `out` parameters".into()
     };
     Some(
         Diagnostic::error(
@@ -44,7 +44,34 @@ pub(super) fn arrow(view: &View<'_, '_>) -> Option<Diagnostic> {
             "the result type stands before the name of the method",
         )
         .label("not after an arrow")
-        .help(format!("write `{result}` before the name")),
+        .help(help),
+    )
+}
+
+/// `void f() raises(E);`
+pub(super) fn raises(view: &View<'_, '_>) -> Option<Diagnostic> {
+    let piece = view.piece;
+    if view.stop.rule != Rule::strict_method
+        || !matches!(piece.str(view.at), "raises" | "throw")
+        || !piece.is(view.at.checked_sub(1)?, ")")
+    {
+        return None;
+    }
+    let open = usize::from(piece.is(view.at + 1, "("));
+    let error = if piece.is_word(view.at + 1 + open) {
+        piece.str(view.at + 1 + open)
+    } else {
+        "Error"
+    };
+    let word = piece.str(view.at);
+    Some(
+        Diagnostic::error(
+            Code::E0101,
+            piece.span(view.at),
+            format!("`{word}` is not a word of this language"),
+        )
+        .label("expected `throws`")
+        .help(format!("write `throws {error}`, with one `error` type")),
     )
 }
 

@@ -19,12 +19,39 @@ pub(super) fn double_colon(view: &View<'_, '_>) -> Option<Diagnostic> {
     if !piece.is(first, ":") || !piece.is(first + 1, ":") || a.end != b.start {
         return None;
     }
+    if piece.is(first.wrapping_sub(1), "std") && piece.is_word(first + 2) {
+        return Some(standard_type(view, first - 1));
+    }
     let span = a.to(b);
     Some(
         Diagnostic::error(Code::E0101, span, "names are joined by `.`")
             .label("not `::`")
             .fix("write `.`", span, "."),
     )
+}
+
+/// `std::string`, which begins at that token.
+fn standard_type(view: &View<'_, '_>, at: usize) -> Diagnostic {
+    let piece = view.piece;
+    let name = piece.str(at + 3);
+    let error = Diagnostic::error(
+        Code::E0206,
+        piece.span(at).to(piece.span(at + 3)),
+        format!("`std::{name}` is C++'s name for a type"),
+    );
+    error.help(match name {
+        "string" | "string_view" => "write `string<64>` with the bound that fits",
+        "vector" | "span" | "list" | "deque" => {
+            "write `vec<T, N>` with the greatest number of elements as `N`"
+        }
+        "array" => "write `T[N]`",
+        "optional" => "write `T?`",
+        "variant" => "declare a `union`",
+        "bitset" => "declare a `flags` type",
+        "map" | "unordered_map" => "write a `vec` of a struct with a key and a value",
+        "byte" | "uint8_t" => "write `u8`",
+        _ => "write a type of this language, such as `u32`",
+    })
 }
 
 /// `struct Foo;`
