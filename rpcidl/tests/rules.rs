@@ -143,6 +143,12 @@ fn types() {
         ("closed error E : u32 { A = 1 }", &["E0328"]),
         ("closed enum E : u8 { A = 1 }", &["W0301"]),
         ("closed union U : u8 { 1: u8 a; }", &["W0301"]),
+        (
+            "interface I { @Deadline(us = 5) oneway void f(); }",
+            &["E0602"],
+        ),
+        ("interface I { @Idempotent event void f(); }", &["E0602"]),
+        ("@Deadline(us = 5) interface I { oneway void f(); }", &[]),
         ("struct S { u8 a = 1; u16 b = 2; }", &["W0302"]),
         ("struct S { u8 a = 1; }", &[]),
         ("struct S { u8 a = 0x1; u16 b = 2; }", &[]),

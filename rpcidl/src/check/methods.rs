@@ -29,6 +29,9 @@ impl<'a> Checker<'_, 'a> {
             MethodKind::Event => "an event",
         };
         let silent = (kind != MethodKind::Call).then_some((word, because));
+        if let Some((word, because)) = silent {
+            self.about_replies(node, word, because);
+        }
         let mut sound = true;
         let result = self.result(node, silent, scope, &mut sound);
         let throws = self.throws(node, silent, scope, &mut sound);
@@ -146,6 +149,28 @@ impl<'a> Checker<'_, 'a> {
                 Some(oneway) => (MethodKind::Oneway, oneway),
                 None => (MethodKind::Call, node.name.span),
             },
+        }
+    }
+
+    /// Annotations that speak of a reply, on a method that has none.
+    fn about_replies(&mut self, node: &ast::Method, word: &str, because: Span) {
+        for annotation in &node.attrs.annotations {
+            let name = annotation.name.text.as_str();
+            let why = match name {
+                "Deadline" => "nobody waits for it, so it is never too late",
+                "Idempotent" => "what has no reply is never sent again",
+                _ => continue,
+            };
+            self.error(
+                Diagnostic::error(
+                    Code::E0602,
+                    annotation.span,
+                    format!("`@{name}` cannot be put on {word}"),
+                )
+                .also(because, "there is no reply")
+                .note(why)
+                .help("remove it"),
+            );
         }
     }
 

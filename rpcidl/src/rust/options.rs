@@ -117,6 +117,11 @@ impl Lower<'_> {
             choice.key.span,
             format!("`#[{attribute}]` has no option `{name}`"),
         );
+        if name == "deadline" && known.contains(&"deadline_us") {
+            return self.error(
+                error.help("write `deadline_us`, `deadline_ms` or `deadline_s`, by its unit"),
+            );
+        }
         self.error(match suggest::nearest(name, known.iter().copied()) {
             Some(near) => error.fix(format!("write `{near}`"), choice.key.span, near),
             None if known.is_empty() => error.help("remove it"),
