@@ -124,12 +124,16 @@ impl Listener {
             // A socket whose listener is gone refuses. Any other answer comes from somebody who is there.
             match connect(socket::new_nonblocking()?, &address.socket) {
                 Err(Errno::NOENT) => {}
-                Err(Errno::CONNREFUSED) => fs::remove_file(path).map_err(|error| {
-                    system(
-                        format!("removing the socket that was left at `{}`", address.name),
-                        error,
-                    )
-                })?,
+                Err(Errno::CONNREFUSED) => match fs::remove_file(path) {
+                    // Its server has closed it, and takes it away at this moment.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    removed => removed.map_err(|error| {
+                        system(
+                            format!("removing the socket that was left at `{}`", address.name),
+                            error,
+                        )
+                    })?,
+                },
                 _ => return Err(in_use()),
             }
             socket = socket::new_nonblocking()?;
