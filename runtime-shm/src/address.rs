@@ -125,7 +125,7 @@ impl Listener {
             match connect(socket::new_nonblocking()?, &address.socket) {
                 Err(Errno::NOENT) => {}
                 Err(Errno::CONNREFUSED) => match fs::remove_file(path) {
-                    // Its server has closed it, and takes it away at this moment.
+                    // Its server took it away and closed it while the kernel went from the path to the socket, which is refused as well.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                     removed => removed.map_err(|error| {
                         system(
@@ -182,7 +182,8 @@ impl Drop for Listener {
         let Some((path, device, inode)) = &self.path else {
             return;
         };
-        // Another server may have taken the path over, if somebody removed ours.
+        // Another server may have taken the path over, if somebody removed ours. Not between this look and the removal: the socket listens until
+        // it is dropped after this, so nobody takes it for one that was left.
         let is_ours = fs::symlink_metadata(path)
             .is_ok_and(|found| (found.dev(), found.ino()) == (*device, *inode));
         if is_ours {
