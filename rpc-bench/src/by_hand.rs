@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use runtime_core::{
-    ClientConfig, ClientTransport, Method, ReplyHead, ReplyStatus, ServerConfig, ServerTransport,
-    Ticket,
+    ClientConfig, ClientTransport, Method, Overlay, ReplyHead, ReplyStatus, ServerConfig,
+    ServerTransport, Ticket,
 };
 use runtime_shm::SameUser;
 
@@ -157,7 +157,7 @@ where
             unsafe { place.write(number) };
             user_data[usize::from(slot)] = number;
             // SAFETY: as above, and the request is complete.
-            unsafe { client.send(slot, ECHO, LEN, true) };
+            unsafe { client.send(slot, ECHO, LEN, Overlay::Always) };
         }
         if let Some(ticket) = server.poll() {
             if ticket.method() == ECHO && ticket.len() == LEN {

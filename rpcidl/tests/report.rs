@@ -31,7 +31,7 @@ fn slots_follow_from_the_sizes() {
         [
             Shape::OneLine,
             Shape::InPlace,
-            Shape::Split,
+            Shape::InARow,
             Shape::OneWay,
             Shape::OneWay
         ]
@@ -58,6 +58,20 @@ fn slots_follow_from_the_sizes() {
         (small.inproc_bytes(), small.shm_slot(), small.shm_bytes()),
         (5 * 64, 256, 4096)
     );
+}
+
+#[test]
+fn a_reply_of_up_to_a_kibibyte_has_room_over_its_request() {
+    let model = model(
+        "package a@1.0; interface I { u8[1024] f(in u8 a); } interface J { u8[1025] g(in u8 a); }",
+    );
+    let [with, without] = &model.interfaces[..] else {
+        panic!("there are two interfaces");
+    };
+    assert_eq!(shape(&with.methods[0]), Shape::InARow);
+    assert_eq!((lane(with).request, lane(with).response), (1088, 1088));
+    assert_eq!(shape(&without.methods[0]), Shape::Split);
+    assert_eq!((lane(without).request, lane(without).response), (64, 1152));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub use error::{
 };
 pub use info::{ArmInfo, FieldInfo, Invalid, InvalidKind, TypeInfo};
 pub use server::{Arrived, Audience, Batch, Call, Incoming, Opened, ReplyLoan, Server, Token};
-pub use service::{Method, MethodInfo, MethodKind, Outcome, Service, SlotShape, Tuning};
+pub use service::{Method, MethodInfo, MethodKind, Outcome, Overlay, Service, SlotShape, Tuning};
 pub use transport::{
     ArrivedHead, Bind, ClientId, ClientTransport, Completion, Connect, Failure, ReplyHead,
     ReplyStatus, ServerTransport, Ticket,

@@ -14,7 +14,7 @@ use crate::counters::Counters;
 use crate::error::{AttachError, CallError, EmitError, ReplyError, ServiceError};
 use crate::info::Invalid;
 use crate::server::Audience;
-use crate::service::{Method, Service};
+use crate::service::{Method, Overlay, Service};
 use crate::wire::Wire;
 
 /// The client's end of a connection.
@@ -62,11 +62,11 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// 1. As for [`give_back`](Self::give_back).
     unsafe fn request(&mut self, slot: u16) -> NonNull<u8>;
 
-    /// Sends a taken slot.
+    /// Sends a taken slot. `overlay` says when the reply comes to the memory of the request; the [`Ticket`] says if others were in flight.
     ///
     /// # Safety
     /// 1. As for [`give_back`](Self::give_back).
-    unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool);
+    unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: Overlay);
 
     /// The next slot whose reply has arrived, in any order.
     fn poll(&mut self) -> Option<Completion>;
@@ -252,6 +252,11 @@ pub trait Ticket: Copy + Send {
 
     /// Length of the request in bytes, as the peer says.
     fn len(&self) -> usize;
+
+    /// True if it joined others in flight, as the peer says, which has looked for the reply accordingly.
+    fn in_a_row(&self) -> bool {
+        false
+    }
 }
 
 /// The server's end of all its connections.
@@ -300,6 +305,14 @@ pub unsafe trait ServerTransport: fmt::Debug {
     /// # Safety
     /// 1. As for [`request`](Self::request).
     unsafe fn response(&self, ticket: &Self::Ticket, overlay: bool) -> NonNull<u8>;
+
+    /// Told of a request whose response is going to have a place of its own, before the request is looked at.
+    ///
+    /// # Safety
+    /// 1. As for [`request`](Self::request).
+    unsafe fn expect_response(&self, ticket: &Self::Ticket) {
+        let _ = ticket;
+    }
 
     /// Answers a request, or for a oneway request frees its slot.
     ///

@@ -144,7 +144,7 @@ impl<S: Service> Drop for Shared<S> {
 unsafe impl<S: Service> Memory for HeapMemory<S> {
     const SCOPE: BarrierScope = BarrierScope::Process;
     const OVERLAYS: bool = true;
-    const SPLITS: bool = Self::SHAPE.response_area != 0;
+    const SHAPE: SlotShape = Self::SHAPE;
 
     #[inline(always)]
     fn geometry(&self) -> &Geometry {

@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use runtime_core::{ClientId, SlotShape, Ticket};
+use runtime_core::{ClientId, Overlay, SlotShape, Ticket};
 use runtime_lane::{
     Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane, Wake,
     prepare_barrier,
@@ -29,18 +29,13 @@ struct Shared {
 
 impl Lane {
     fn new(seen: Option<Arc<AtomicBool>>) -> Self {
-        let shape = SlotShape {
-            request_area: 64,
-            response_area: 0,
-            event_area: 0,
-        };
         Self(Arc::new(Shared {
             seen,
             looks: AtomicUsize::new(0),
             geometry: Geometry {
                 window: WINDOW,
                 events: 0,
-                shape,
+                shape: Self::SHAPE,
             },
             words: Default::default(),
             nothing: AtomicU64::new(0),
@@ -59,7 +54,7 @@ impl Lane {
         let mut client = unsafe { ClientEnd::new(lane.clone()) };
         let slot = client.take().expect("the window is not full");
         // SAFETY: `take` gave the slot just now.
-        unsafe { client.send(slot, 1, 8, true) };
+        unsafe { client.send(slot, 1, 8, Overlay::Always) };
         (lane, client)
     }
 }
@@ -68,7 +63,11 @@ impl Lane {
 unsafe impl Memory for Lane {
     const SCOPE: BarrierScope = BarrierScope::Process;
     const OVERLAYS: bool = true;
-    const SPLITS: bool = false;
+    const SHAPE: SlotShape = SlotShape {
+        request_area: 64,
+        response_area: 0,
+        event_area: 0,
+    };
 
     fn geometry(&self) -> &Geometry {
         &self.0.geometry

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use probe::probe::Service;
 use runtime_core::{
-    AttachError, Bind, ClientConfig, ClientTransport, Connect, ServerConfig, ServerTransport,
+    AttachError, Bind, ClientConfig, ClientTransport, Connect, Overlay, ServerConfig,
+    ServerTransport,
 };
 use runtime_inproc::{Client, Server};
 
@@ -185,7 +186,7 @@ fn requests_of_one_who_went_are_received_before_its_place_is_free() {
     let mut client = connector.connect(&config).unwrap();
     let slot = client.take().unwrap();
     // SAFETY: `take` gave the slot just now; all bits zero are a request.
-    unsafe { client.send(slot, 1, 8, true) };
+    unsafe { client.send(slot, 1, 8, Overlay::Always) };
     drop(client);
     assert!(connector.connect(&config).is_err());
     // The ticket is not answered: that its holder keeps it is nothing to the next client.

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::ptr::NonNull;
 
-use runtime_core::{ArrivedHead, Completion, ReplyHead, SlotShape};
+use runtime_core::{ArrivedHead, Completion, Overlay, ReplyHead, SlotShape};
 
 use crate::control::Wake;
 use crate::memory::{Area, Memory, load};
@@ -28,13 +28,11 @@ pub struct ClientEnd<M: Memory> {
     latest: u16,
     /// The slot of the latest request, if that was sent with nothing else in flight; else `NONE`.
     alone: u16,
-    /// The slot for the next request: `alone` if it is free again, else `spare`.
-    ready: u16,
-    /// `next`, or `NONE` if it is the last of the free ones: a request has to name the slot after it.
-    spare: u16,
+    /// `alone`, once it is free again: the slot for the next request. Else `NONE`, and that goes to `next`.
+    again: u16,
     /// The slot that the latest request named: the first of the free ones, which are used in the order in which they became free.
     next: u16,
-    /// The last of the free ones.
+    /// The last of the free ones. It is not used: a request has to name the slot after its own.
     last: u16,
     /// The first of those in flight, in the order in which they were sent, or `NONE`.
     oldest: u16,
@@ -80,8 +78,7 @@ impl<M: Memory> ClientEnd<M> {
             slots: (0..count).map(slot).collect(),
             latest: Word::FIRST,
             alone: NONE,
-            ready: 0,
-            spare: 0,
+            again: NONE,
             next: 0,
             last: count - 1,
             oldest: NONE,
@@ -108,10 +105,12 @@ impl<M: Memory> ClientEnd<M> {
     /// The slot for the next request; `None` if the window is full.
     #[inline(always)]
     pub fn take(&self) -> Option<u16> {
-        if self.ready == NONE {
-            None
+        if self.again != NONE {
+            Some(self.again)
+        } else if self.next != self.last {
+            Some(self.next)
         } else {
-            Some(self.ready)
+            None
         }
     }
 
@@ -125,52 +124,48 @@ impl<M: Memory> ClientEnd<M> {
         unsafe { self.memory.body(Area::Request, slot as usize) }
     }
 
-    /// Sends the slot that `take` gave.
+    /// Sends the slot that `take` gave. The server hears whether it was alone in flight.
     ///
     /// # Safety
     /// 1. `take` gave `slot` just now, and nothing was sent since.
     #[inline(always)]
-    pub unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool) {
+    pub unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: Overlay) {
         debug_assert_eq!(Some(slot), self.take(), "only what `take` gave can be sent");
         let identity = Word::next_request(self.latest);
         self.latest = identity;
+        let alone = if self.again != NONE {
+            // The same slot as the latest request, with nothing else in flight, so `alone` and `youngest` are right as they are.
+            debug_assert_eq!((self.oldest, self.alone, self.youngest), (NONE, slot, slot));
+            self.again = NONE;
+            self.oldest = slot;
+            true
+        } else {
+            // The slot that was promised is used; the next of the free ones is promised now.
+            self.next = self.slot(slot).free;
+            let alone = self.oldest == NONE;
+            if alone {
+                self.oldest = slot;
+                self.alone = slot;
+            } else {
+                self.alone = NONE;
+                let youngest = self.youngest;
+                self.slot(youngest).queue = slot;
+            }
+            self.youngest = slot;
+            alone
+        };
         let entry = self.slot(slot);
         let mut request = identity;
         if M::SPLITS {
             if request == entry.split {
                 request |= Word::FLIP;
             }
-            if !overlay {
+            if !overlay.applies(!alone) {
                 entry.split = request;
             }
         }
         entry.request = request;
-        let free = entry.free;
-        if slot == self.next {
-            // The slot that was promised is used; the next of the free ones is promised now.
-            self.next = free;
-            self.spare = if self.next == self.last {
-                NONE
-            } else {
-                self.next
-            };
-        }
-        self.ready = self.spare;
-        let alone = self.oldest == NONE;
-        if alone {
-            self.oldest = slot;
-            self.alone = slot;
-        } else {
-            self.alone = NONE;
-            let youngest = self.youngest;
-            self.slot(youngest).queue = slot;
-        }
-        self.youngest = slot;
-        let word = if alone {
-            Word::request(request, method, len, self.next, true)
-        } else {
-            Word::request(request, method, len, self.next, false)
-        };
+        let word = Word::request(request, method, len, self.next, alone);
         // SAFETY: by promise 1 there is such a slot.
         let place = unsafe { self.memory.word(Area::Request, slot as usize) };
         // Release: the body comes before the word; pairs with the server's Acquire in `ServerLane::receive`.
@@ -187,18 +182,19 @@ impl<M: Memory> ClientEnd<M> {
         }
     }
 
-    /// The word of a slot in flight, if it is the reply to its request.
+    /// The word of a slot in flight, if it is the reply to its request, and where that is.
     #[inline(always)]
-    fn reply_word(&self, slot: u16) -> Option<Word> {
+    fn reply_word(&self, slot: u16) -> Option<(Area, Word)> {
         debug_assert!((slot as usize) < self.slots.len());
         // SAFETY: as in `slot`.
         let entry = unsafe { self.slots.get_unchecked(slot as usize) };
+        let area = Area::of_reply::<M>(entry.split != entry.request);
         // Acquire: the body is read after the word; pairs with the server's Release in `ServerLane::reply`. Loaded once: a peer that
         // writes it again changes nothing that was checked.
         // SAFETY: the callers' slot is one that there is, as in `slot`.
-        let place = unsafe { self.memory.word(Self::reply_area(entry), slot as usize) };
+        let place = unsafe { self.memory.word(area, slot as usize) };
         let word = Word(load::<M>(place));
-        (word.identity() == Word::reply_identity(entry.request)).then_some(word)
+        (word.identity() == Word::reply_identity(entry.request)).then_some((area, word))
     }
 
     /// The next slot whose reply has arrived; it is then no longer in flight, and taken until `release`.
@@ -209,9 +205,9 @@ impl<M: Memory> ClientEnd<M> {
             if slot == NONE {
                 return None;
             }
-            if let Some(word) = self.reply_word(slot) {
+            if let Some((area, word)) = self.reply_word(slot) {
                 self.pop_oldest(slot);
-                return Some(self.completion(slot, word));
+                return Some(self.completion(slot, area, word));
             }
             // That finds and this takes: made in one place the completion stays in registers.
             if !self.bring_forward() {
@@ -223,11 +219,17 @@ impl<M: Memory> ClientEnd<M> {
     /// Takes the oldest, which is `oldest`, out of the queue.
     #[inline(always)]
     fn pop_oldest(&mut self, oldest: u16) {
-        self.oldest = if oldest == self.youngest {
-            NONE
-        } else {
-            self.slot(oldest).queue
-        };
+        if oldest == self.youngest {
+            self.oldest = NONE;
+            return;
+        }
+        let next = self.slot(oldest).queue;
+        self.oldest = next;
+        // The reply after the next one, or where its slot's next request goes. Past the youngest it is a slot that was in flight before, and
+        // the hint in vain.
+        let after = self.slot(next).queue;
+        // SAFETY: as in `slot`.
+        unsafe { prefetch_for_writing(&self.memory, Area::Request, after as usize) };
     }
 
     /// After the oldest was found unanswered: now and then looks at the others, and makes one that is answered the oldest.
@@ -282,11 +284,8 @@ impl<M: Memory> ClientEnd<M> {
 
     /// The completion of a slot whose reply is `word`.
     #[inline(always)]
-    fn completion(&self, slot: u16, word: Word) -> Completion {
-        // SAFETY: as in `slot`.
-        let entry = unsafe { self.slots.get_unchecked(slot as usize) };
-        let area = Self::reply_area(entry);
-        // SAFETY: as above; the slot has just completed, so nobody has its response yet.
+    fn completion(&self, slot: u16, area: Area, word: Word) -> Completion {
+        // SAFETY: the callers have found the reply in this slot; it has just completed, so nobody has its response yet.
         unsafe {
             self.memory
                 .take_in(area, slot as usize, word.response_len());
@@ -299,24 +298,18 @@ impl<M: Memory> ClientEnd<M> {
         }
     }
 
-    /// Where the reply to a slot's latest request comes.
-    #[inline(always)]
-    fn reply_area(entry: &Slot) -> Area {
-        Area::of_reply::<M>(entry.split != entry.request)
-    }
-
     /// This slot, if it is in flight and its reply has arrived; it is then taken until `release`.
     #[inline(always)]
     pub fn poll_slot(&mut self, slot: u16) -> Option<Completion> {
         if slot == self.oldest && slot != NONE {
-            let word = self.reply_word(slot)?;
+            let (area, word) = self.reply_word(slot)?;
             self.pop_oldest(slot);
-            return Some(self.completion(slot, word));
+            return Some(self.completion(slot, area, word));
         }
         let (before, _) = self.find_younger(|_, other| other == slot)?;
-        let word = self.reply_word(slot)?;
+        let (area, word) = self.reply_word(slot)?;
         self.unlink(before, slot);
-        Some(self.completion(slot, word))
+        Some(self.completion(slot, area, word))
     }
 
     /// True if the reply to the latest request in this slot has arrived.
@@ -347,23 +340,11 @@ impl<M: Memory> ClientEnd<M> {
     #[inline(always)]
     pub unsafe fn release(&mut self, slot: u16) {
         if slot == self.alone {
-            self.ready = slot;
+            self.again = slot;
         } else {
-            self.append_free(slot);
-        }
-    }
-
-    #[inline(always)]
-    fn append_free(&mut self, slot: u16) {
-        // Several calls are in flight, and one of those that follow goes to this slot.
-        // SAFETY: the slot is one that there is, as in `slot`.
-        unsafe { prefetch_for_writing(&self.memory, Area::Request, slot) };
-        let last = self.last;
-        self.slot(last).free = slot;
-        self.last = slot;
-        self.spare = self.next;
-        if self.ready == NONE {
-            self.ready = self.next;
+            let last = self.last;
+            self.slot(last).free = slot;
+            self.last = slot;
         }
     }
 

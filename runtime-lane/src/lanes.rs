@@ -80,13 +80,16 @@ impl<M: Memory> Polled<M> {
         self.latest = word;
         // One whose slot may be used again stays the first.
         if !word.again() {
-            // SAFETY: `first` is below the number of slots.
-            unsafe { shared.prefetch_reply(slot) };
             // Slots mostly follow each other in the same order. The usual one is stored before the word is asked, so that the next look
             // waits for a prediction and not for this word: a row of requests is then fetched together, and not each after the one that
             // names it.
-            let usual = self.after[slot as usize];
+            // SAFETY: `first` is below the number of slots, of which `after` has as many.
+            let usual = unsafe { *self.after.get_unchecked(slot as usize) };
             self.first = usual;
+            // SAFETY: `after` holds numbers below its length.
+            let second = unsafe { *self.after.get_unchecked(usual as usize) };
+            // SAFETY: as above.
+            unsafe { shared.expect_request(second) };
             if word.next() != usual {
                 self.learn(slot, word.next());
             }

@@ -23,10 +23,13 @@ pub enum Area {
 impl Area {
     /// Where a reply goes.
     #[inline(always)]
-    pub(crate) const fn of_reply<M: Memory>(overlay: bool) -> Self {
+    pub(crate) fn of_reply<M: Memory>(overlay: bool) -> Self {
         if M::SPLITS && !(M::OVERLAYS && overlay) {
             Self::Response
         } else {
+            if M::SPLITS {
+                stay_a_branch();
+            }
             Self::Request
         }
     }
@@ -90,7 +93,7 @@ const _: () = assert!(Geometry::MAX_WINDOW < Word::MAX_SLOTS);
 ///    [`SlotShape::WORD`], aligned to 8.
 /// 2. No two areas overlap, and nobody but the two ends of the lane accesses them.
 /// 3. All of it was zero before either end was made.
-/// 4. [`geometry`](Self::geometry) is always the same, and its shape is that of the service at both ends: where there are no overlays,
+/// 4. [`geometry`](Self::geometry) is always the same, and its shape is [`SHAPE`](Self::SHAPE), that of the service at both ends: where there are no overlays,
 ///    [`SlotShape::split_of_service`].
 /// 5. [`taken_in`](Self::taken_in) is valid for reads like the body, and what was taken in is not changed by the peer.
 pub unsafe trait Memory: Clone + Send + Sync + 'static {
@@ -100,8 +103,11 @@ pub unsafe trait Memory: Clone + Send + Sync + 'static {
     /// False if each side may write only its own areas, so that a reply never overwrites its request.
     const OVERLAYS: bool;
 
+    /// Sizes of the areas.
+    const SHAPE: SlotShape;
+
     /// False if every reply overwrites its request, so that there is no response area.
-    const SPLITS: bool;
+    const SPLITS: bool = Self::SHAPE.response_area != 0;
 
     /// Counts and sizes.
     fn geometry(&self) -> &Geometry;
@@ -174,5 +180,16 @@ pub(crate) fn load<M: Memory>(place: &AtomicU64) -> u64 {
         // Acquire: with the load before it pairs as above.
         fence(Ordering::Acquire);
         word
+    }
+}
+
+/// Keeps the branch that it stands in from becoming a selection of one of two addresses. A selection waits for what it selects by, here the
+/// word that has just arrived, where a branch is predicted: 64 B took 512 instead of 491 ns on far cores.
+#[inline(always)]
+fn stay_a_branch() {
+    #[cfg(not(any(miri, loom)))]
+    // SAFETY: no instruction at all.
+    unsafe {
+        core::arch::asm!("", options(nomem, nostack, preserves_flags));
     }
 }

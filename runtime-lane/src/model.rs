@@ -10,7 +10,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc as LoomArc;
 use loom::sync::Notify;
 use loom::thread;
-use runtime_core::{ClientId, ReplyStatus, SlotShape, Ticket};
+use runtime_core::{ClientId, Overlay, ReplyStatus, SlotShape, Ticket};
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::{Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, Memory, ServerLane, Wake};
@@ -44,16 +44,11 @@ const AREAS: usize = 2 * (WINDOW + 1) + EVENTS;
 
 impl Watched {
     fn new() -> Self {
-        let shape = SlotShape {
-            request_area: 64,
-            response_area: 64,
-            event_area: 64,
-        };
         Self(LoomArc::new(Shared {
             geometry: Geometry {
                 window: WINDOW,
                 events: EVENTS,
-                shape,
+                shape: Self::SHAPE,
             },
             words: (0..AREAS).map(|_| AtomicU64::new(0)).collect(),
             bodies: (0..AREAS).map(|_| UnsafeCell::new([0; 16])).collect(),
@@ -78,7 +73,11 @@ impl Watched {
 unsafe impl Memory for Watched {
     const SCOPE: BarrierScope = BarrierScope::Process;
     const OVERLAYS: bool = true;
-    const SPLITS: bool = true;
+    const SHAPE: SlotShape = SlotShape {
+        request_area: 64,
+        response_area: 64,
+        event_area: 64,
+    };
 
     fn geometry(&self) -> &Geometry {
         &self.0.geometry
@@ -140,7 +139,7 @@ fn ends() -> (ClientEnd<Watched>, LaneSet<Watched>, Watched) {
     (client, lanes, memory)
 }
 
-fn send(client: &mut ClientEnd<Watched>, value: u64, overlay: bool) {
+fn send(client: &mut ClientEnd<Watched>, value: u64, overlay: Overlay) {
     let slot = client.take().expect("the window is not full");
     // SAFETY: `take` gave the slot.
     put(unsafe { client.request(slot) }, value);
@@ -149,7 +148,7 @@ fn send(client: &mut ClientEnd<Watched>, value: u64, overlay: bool) {
 }
 
 /// Answers as many requests, each with its value and a hundred.
-fn answer(lanes: &mut LaneSet<Watched>, count: usize, overlay: bool) {
+fn answer(lanes: &mut LaneSet<Watched>, count: usize, overlay: Overlay) {
     let mut answered = 0;
     while answered < count {
         let Some(ticket) = lanes.poll() else {
@@ -157,6 +156,7 @@ fn answer(lanes: &mut LaneSet<Watched>, count: usize, overlay: bool) {
             continue;
         };
         assert_eq!(ticket.method(), 1);
+        let overlay = overlay.applies(ticket.in_a_row());
         // SAFETY: the set is not changed while the ticket is in use.
         let lane = unsafe { ticket.lane() };
         // SAFETY: the ticket is of this lane and unanswered.
@@ -181,7 +181,7 @@ fn receive(client: &mut ClientEnd<Watched>) -> u64 {
     }
 }
 
-fn calls(overlay: bool) {
+fn calls(overlay: Overlay) {
     model(move || {
         let (mut client, mut lanes, _memory) = ends();
         let server = thread::spawn(move || {
@@ -198,24 +198,23 @@ fn calls(overlay: bool) {
 
 #[test]
 fn calls_one_after_the_other_in_their_own_lines() {
-    calls(true);
+    calls(Overlay::Always);
 }
 
 #[test]
 fn calls_one_after_the_other_with_split_replies() {
-    calls(false);
+    calls(Overlay::Never);
 }
 
-#[test]
-fn two_calls_in_flight() {
-    model(|| {
+fn two_calls(overlay: Overlay) {
+    model(move || {
         let (mut client, mut lanes, _memory) = ends();
         let server = thread::spawn(move || {
-            answer(&mut lanes, 2, true);
+            answer(&mut lanes, 2, overlay);
             lanes
         });
-        send(&mut client, 1, true);
-        send(&mut client, 2, true);
+        send(&mut client, 1, overlay);
+        send(&mut client, 2, overlay);
         assert!(client.take().is_none(), "the window is two");
         assert_eq!(receive(&mut client), 101);
         assert_eq!(receive(&mut client), 102);
@@ -224,22 +223,41 @@ fn two_calls_in_flight() {
 }
 
 #[test]
-fn one_call_and_then_two_in_flight() {
-    model(|| {
+fn two_calls_in_flight() {
+    two_calls(Overlay::Always);
+}
+
+#[test]
+fn two_calls_in_flight_of_which_the_second_is_overwritten() {
+    two_calls(Overlay::InARow);
+}
+
+fn one_call_and_then_two(overlay: Overlay) {
+    model(move || {
         let (mut client, mut lanes, _memory) = ends();
         let server = thread::spawn(move || {
-            answer(&mut lanes, 3, true);
+            answer(&mut lanes, 3, overlay);
             lanes
         });
-        send(&mut client, 1, true);
+        send(&mut client, 1, overlay);
         assert_eq!(receive(&mut client), 101);
         // The first of these goes to the slot of the one before, the other to the slot that was named.
-        send(&mut client, 2, true);
-        send(&mut client, 3, true);
+        send(&mut client, 2, overlay);
+        send(&mut client, 3, overlay);
         assert_eq!(receive(&mut client), 102);
         assert_eq!(receive(&mut client), 103);
         server.join().expect("the server ends");
     });
+}
+
+#[test]
+fn one_call_and_then_two_in_flight() {
+    one_call_and_then_two(Overlay::Always);
+}
+
+#[test]
+fn one_call_and_then_two_in_flight_of_which_the_last_is_overwritten() {
+    one_call_and_then_two(Overlay::InARow);
 }
 
 #[test]
@@ -263,7 +281,7 @@ fn a_sleeping_server_is_woken() {
                 lanes.end_sleep();
             }
         });
-        send(&mut client, 1, true);
+        send(&mut client, 1, Overlay::Always);
         server.join().expect("the server ends");
     });
 }
@@ -309,7 +327,7 @@ fn a_server_that_comes_to_wait_for_messages_is_woken() {
                 lanes.end_sleep();
             }
         });
-        send(&mut client, 1, true);
+        send(&mut client, 1, Overlay::Always);
         server.join().expect("the server ends");
         drop(other_client);
     });
@@ -319,9 +337,9 @@ fn a_server_that_comes_to_wait_for_messages_is_woken() {
 fn a_sleeping_client_is_woken() {
     model(|| {
         let (mut client, mut lanes, memory) = ends();
-        send(&mut client, 1, false);
+        send(&mut client, 1, Overlay::Never);
         let server = thread::spawn(move || {
-            answer(&mut lanes, 1, false);
+            answer(&mut lanes, 1, Overlay::Never);
             lanes
         });
         while client.poll().is_none() {
@@ -339,9 +357,9 @@ fn a_sleeping_client_is_woken() {
 fn a_reply_sent_before_the_server_went_is_seen() {
     model(|| {
         let (mut client, mut lanes, memory) = ends();
-        send(&mut client, 1, true);
+        send(&mut client, 1, Overlay::Always);
         let server = thread::spawn(move || {
-            answer(&mut lanes, 1, true);
+            answer(&mut lanes, 1, Overlay::Always);
             drop(lanes);
         });
         while !memory.control().server_is_gone() {

@@ -42,6 +42,11 @@ impl<M: Memory> Ticket for LaneTicket<M> {
     fn len(&self) -> usize {
         self.word.len() as usize
     }
+
+    #[inline(always)]
+    fn in_a_row(&self) -> bool {
+        !self.word.again()
+    }
 }
 
 impl<M: Memory> LaneTicket<M> {
@@ -107,7 +112,10 @@ impl Seen {
         // Acquire: a holder on another thread has read the request before it gave the slot up; pairs with `give_up`. That the client waits
         // for the answer before it sends again would order them, too, but a dishonest one does not.
         let seen = self.0.load(Ordering::Acquire);
-        seen & Self::HELD == 0 && (!splits || seen != word.identity())
+        if seen & Self::HELD != 0 {
+            return false;
+        }
+        !splits || seen != word.identity()
     }
 
     #[inline(always)]
@@ -220,16 +228,31 @@ impl<M: Memory> ServerLane<M> {
         Some(word)
     }
 
-    /// Asks for the lines of the reply in `slot`, while its request is looked at.
+    /// Asks for the lines of a request that is going to come to `slot`.
     ///
     /// # Safety
     /// 1. `slot` is below the number of slots.
     #[inline(always)]
-    pub(crate) unsafe fn prefetch_reply(&self, slot: u16) {
-        // Which of the two the method wants is not known yet; most have a response where there are any.
-        let area = Area::of_reply::<M>(false);
-        // SAFETY: promise 1.
-        unsafe { prefetch_for_writing(&self.memory, area, slot) };
+    pub(crate) unsafe fn expect_request(&self, slot: u16) {
+        if M::OVERLAYS {
+            // For writing, since that is where the reply goes as a rule.
+            // SAFETY: promise 1.
+            unsafe { prefetch_for_writing(&self.memory, Area::Request, slot as usize) };
+        }
+    }
+
+    /// Asks for the lines of a response that has some of its own, while the request is looked at.
+    ///
+    /// # Safety
+    /// 1. The ticket is of this lane, and unanswered.
+    #[inline(always)]
+    pub unsafe fn expect_response(&self, ticket: &LaneTicket<M>) {
+        // With one call at a time the client looks for the reply all the while, and would have the line back before it is written.
+        if ticket.in_a_row() {
+            let area = Area::of_reply::<M>(false);
+            // SAFETY: `poll` checked the slot of its tickets.
+            unsafe { prefetch_for_writing(&self.memory, area, ticket.slot() as usize) };
+        }
     }
 
     /// The place of a held request.

@@ -41,7 +41,13 @@ macro_rules! client_slots {
         }
 
         #[inline(always)]
-        unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: bool) {
+        unsafe fn send(
+            &mut self,
+            slot: u16,
+            method: u16,
+            len: usize,
+            overlay: ::runtime_core::Overlay,
+        ) {
             // SAFETY: promise 1 of this function; `give_back` changes nothing.
             unsafe { self.end.send(slot, method, len, overlay) };
         }
@@ -114,6 +120,14 @@ macro_rules! lane_tickets {
             let lane = unsafe { ticket.lane() };
             // SAFETY: as above; it is the ticket's own lane.
             unsafe { lane.request(ticket) }
+        }
+
+        #[inline(always)]
+        unsafe fn expect_response(&self, ticket: &Self::Ticket) {
+            // SAFETY: as in `request`.
+            let lane = unsafe { ticket.lane() };
+            // SAFETY: as above; it is the ticket's own lane.
+            unsafe { lane.expect_response(ticket) }
         }
 
         #[inline(always)]

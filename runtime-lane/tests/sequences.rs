@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use runtime_core::{ClientId, ReplyStatus, SlotShape, Ticket};
+use runtime_core::{ClientId, Overlay, ReplyStatus, SlotShape, Ticket};
 use runtime_lane::{
     Area, BarrierScope, ClientEnd, Control, Geometry, LaneSet, LaneTicket, Memory, ServerLane,
     Wake, in_flight,
@@ -38,15 +38,10 @@ impl Drop for Shared {
 
 impl<const S: bool> Plain<S> {
     fn new(window: usize) -> Self {
-        let shape = SlotShape {
-            request_area: 64,
-            response_area: if S { 64 } else { 0 },
-            event_area: 0,
-        };
         let geometry = Geometry {
             window,
             events: 0,
-            shape,
+            shape: Self::SHAPE,
         };
         let bytes = geometry.request_bytes() + geometry.response_bytes();
         let layout = Layout::from_size_align(bytes, 128).expect("a small layout");
@@ -76,7 +71,11 @@ impl<const S: bool> Plain<S> {
 unsafe impl<const S: bool> Memory for Plain<S> {
     const SCOPE: BarrierScope = BarrierScope::Process;
     const OVERLAYS: bool = true;
-    const SPLITS: bool = S;
+    const SHAPE: SlotShape = SlotShape {
+        request_area: 64,
+        response_area: if S { 64 } else { 0 },
+        event_area: 0,
+    };
 
     fn geometry(&self) -> &Geometry {
         &self.0.geometry
@@ -131,8 +130,8 @@ struct Run<const S: bool> {
     sent: u64,
     received: u64,
     held: Vec<(LaneTicket<Plain<S>>, u64, bool)>,
-    /// By number: the slot, and whether the reply overlays.
-    in_flight: BTreeMap<u64, (u16, bool)>,
+    /// By number: the slot, and when the reply overlays.
+    in_flight: BTreeMap<u64, (u16, Overlay)>,
     /// Replies that the client has not seen.
     answered: VecDeque<u64>,
     kept: Vec<u16>,
@@ -171,7 +170,12 @@ impl<const S: bool> Run<S> {
             "with {used} slots in use"
         );
         let Some(slot) = taken else { return };
-        let overlay = !S || self.random.below(3) == 0;
+        let overlay = match self.random.below(4) {
+            _ if !S => Overlay::Always,
+            0 => Overlay::Always,
+            1 => Overlay::InARow,
+            _ => Overlay::Never,
+        };
         // SAFETY: `take` gave the slot.
         put(unsafe { self.client.request(slot) }, self.sent);
         // SAFETY: `take` gave the slot.
@@ -195,6 +199,7 @@ impl<const S: bool> Run<S> {
                 assert_eq!(number, self.received, "requests come in order");
                 self.received += 1;
                 let (_, overlay) = self.in_flight[&number];
+                let overlay = overlay.applies(ticket.in_a_row());
                 self.held.push((ticket, number, overlay));
             }
             None => assert_eq!(self.received, self.sent, "a request was not found"),
@@ -333,7 +338,11 @@ fn a_reply_that_lies_there_since_the_last_turn_answers_nothing() {
             // SAFETY: `take` gave the slot.
             put(unsafe { run.client.request(slot) }, run.sent);
             // Once a turn, at the same place, the reply goes to the response area.
-            let overlay = step != 77;
+            let overlay = if step == 77 {
+                Overlay::Never
+            } else {
+                Overlay::Always
+            };
             // SAFETY: `take` gave the slot.
             unsafe { run.client.send(slot, 7, 8, overlay) };
             run.in_flight.insert(run.sent, (slot, overlay));
@@ -403,7 +412,7 @@ fn a_client_that_writes_nonsense_harms_only_itself() {
 /// generation comes round; nor may one be missed because an old one had the same generation.
 #[test]
 fn a_request_that_lies_there_since_the_last_turn_is_not_received_again() {
-    let send = |run: &mut Run<true>, overlay: bool| {
+    let send = |run: &mut Run<true>, overlay: Overlay| {
         assert!(run.lanes.poll().is_none(), "nothing was sent");
         let slot = run.client.take().expect("there is room");
         // SAFETY: `take` gave the slot.
@@ -419,16 +428,21 @@ fn a_request_that_lies_there_since_the_last_turn_is_not_received_again() {
         for splits in [true, false] {
             let mut run = Run::<true>::new(4, 9);
             for _ in 0..3 {
-                send(&mut run, true);
-                send(&mut run, !splits);
+                send(&mut run, Overlay::Always);
+                let second = if splits {
+                    Overlay::Never
+                } else {
+                    Overlay::Always
+                };
+                send(&mut run, second);
                 run.drain();
                 for _ in 0..pairs {
-                    send(&mut run, true);
-                    send(&mut run, true);
+                    send(&mut run, Overlay::Always);
+                    send(&mut run, Overlay::Always);
                     run.drain();
                 }
                 for _ in 0..8192 - 2 - 2 * pairs {
-                    send(&mut run, true);
+                    send(&mut run, Overlay::Always);
                     run.drain();
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use runtime_core::{
-    ArrivedHead, AttachError, ClientConfig, ClientTransport, Completion, Connect, Service,
+    ArrivedHead, AttachError, ClientConfig, ClientTransport, Completion, Connect, Overlay, Service,
 };
 use runtime_os::{Alarm, LazyPollable, Pollable, Watch, clock, unwatch};
 
@@ -138,7 +138,7 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
     }
 
     #[inline(always)]
-    unsafe fn send(&mut self, slot: u16, method: u16, len: usize, _: bool) {
+    unsafe fn send(&mut self, slot: u16, method: u16, len: usize, _: Overlay) {
         // SAFETY: promise 1 of this function: the slot is taken, and its request was built.
         unsafe { self.endpoint.get_mut().send(slot, method, len) };
     }

@@ -60,7 +60,7 @@ impl Shape {
                     request = max(request, method.request);
                     response = max(response, method.response);
                     in_place |= method.in_place;
-                    if method.overlay {
+                    if method.overlay.applies(false) {
                         // The response is built where the request lies.
                         request = max(request, method.response);
                     }

@@ -9,7 +9,7 @@ use runtime_core::{AbiHash, SlotShape};
 /// Its version is that of the protocol, and of what lies in shared memory: of words, control blocks and their places.
 const PROTOCOL: Protocol<LEN> = Protocol {
     magic: *b"\x7frpcidl\0",
-    version: 1,
+    version: 2,
 };
 
 /// Bytes of a message, without the text that may follow an answer.
@@ -239,7 +239,7 @@ mod tests {
         bad[8] = 9;
         assert_eq!(
             Hello::from_bytes(&bad),
-            Err(Garbled::Version { theirs: 9, ours: 1 })
+            Err(Garbled::Version { theirs: 9, ours: 2 })
         );
         // Purpose, flags, and a byte too many.
         for at in [12, 32] {

@@ -318,7 +318,7 @@ impl Shared {
 unsafe impl<S: Service, T: Trust> Memory for ShmMemory<S, T> {
     const SCOPE: BarrierScope = BarrierScope::System;
     const OVERLAYS: bool = !T::ISOLATED;
-    const SPLITS: bool = Self::SHAPE.response_area != 0;
+    const SHAPE: SlotShape = Self::SHAPE;
 
     #[inline(always)]
     fn geometry(&self) -> &Geometry {

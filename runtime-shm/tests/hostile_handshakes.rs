@@ -28,7 +28,8 @@ fn hellos<T: Trust>() -> Vec<(&'static str, Vec<u8>, u32)> {
     let mut hellos = vec![
         ("magic", message().with(0, 0x7f7f_7f7f).0, REFUSED),
         ("version 0", message().with(8, 0).0, REFUSED),
-        ("version 2", message().with(8, 2).0, REFUSED),
+        ("the version before", message().with(8, 1).0, REFUSED),
+        ("the version after", message().with(8, 3).0, REFUSED),
         ("no such purpose", message().with(12, 77).0, REFUSED),
         ("no such flag", message().with(32, 4).0, REFUSED),
         ("all flags", message().with(32, u32::MAX).0, REFUSED),

@@ -153,6 +153,7 @@ fn method(model: &Model, interface: &Interface, method: &Method) -> Value {
     let slot = match shape(method) {
         Shape::OneLine => "one line",
         Shape::InPlace => "in place",
+        Shape::InARow => "split, overlaid in a row",
         Shape::Split => "split",
         Shape::OneWay => "one way",
     };

@@ -10,6 +10,9 @@ const WORD: u32 = 8;
 /// The largest message that shares a cache line with its word.
 const ONE_LINE: u32 = CACHE_LINE - WORD;
 
+/// The largest message that a reply overwrites while several calls are in flight.
+const IN_A_ROW: u32 = 1024;
+
 /// Bytes before the slots of shared memory: the control block.
 const CONTROL: u64 = 512;
 
@@ -34,6 +37,8 @@ pub enum Shape {
     OneLine,
     /// The server edits the request where it lies.
     InPlace,
+    /// Request lines, then response lines; the response replaces the request while several calls are in flight.
+    InARow,
     /// Request lines, then response lines.
     Split,
     /// Nothing comes back.
@@ -44,10 +49,12 @@ pub enum Shape {
 pub fn shape(method: &Method) -> Shape {
     if method.kind != MethodKind::Call {
         Shape::OneWay
-    } else if method.request.size <= ONE_LINE && method.response.size <= ONE_LINE {
+    } else if larger(method) <= ONE_LINE {
         Shape::OneLine
     } else if method.in_place {
         Shape::InPlace
+    } else if overlays_in_a_row(method) {
+        Shape::InARow
     } else {
         Shape::Split
     }
@@ -177,10 +184,11 @@ pub fn lane(interface: &Interface) -> Lane {
             continue;
         }
         request = request.max(method.request.size);
-        if overlays(method) {
+        if overlays_in_a_row(method) {
             // What is answered where it arrived must fit there.
             request = request.max(method.response.size);
-        } else {
+        }
+        if !overlays(method) {
             response = response.max(Some(method.response.size));
         }
     }
@@ -269,9 +277,19 @@ fn rdma(interface: &Interface) -> RdmaBuffers {
     }
 }
 
-/// True if the reply may take the place of the request.
+/// True if the reply always takes the place of the request.
 fn overlays(method: &Method) -> bool {
-    method.in_place || (method.request.size <= ONE_LINE && method.response.size <= ONE_LINE)
+    method.in_place || larger(method) <= ONE_LINE
+}
+
+/// True if it does while several calls are in flight.
+fn overlays_in_a_row(method: &Method) -> bool {
+    method.in_place || larger(method) <= IN_A_ROW
+}
+
+/// Bytes of the larger of a method's two messages.
+fn larger(method: &Method) -> u32 {
+    method.request.size.max(method.response.size)
 }
 
 /// The line of the word, and the lines of a message that does not fit in there.

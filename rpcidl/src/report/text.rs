@@ -237,6 +237,7 @@ impl Page<'_> {
                 (_, MethodKind::Event) => "to the client",
                 (Shape::OneLine, _) => "one line",
                 (Shape::InPlace, _) => "in place",
+                (Shape::InARow, _) => "split, overlaid in a row",
                 (Shape::Split, _) => "split",
                 (Shape::OneWay, _) => "no reply",
             };

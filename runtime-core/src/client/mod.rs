@@ -28,8 +28,8 @@ use crate::counters::{Counters, Histogram, Tally, count};
 use crate::error::{AttachError, Refusal, Refused, WaitError};
 use crate::server::Arrived;
 use crate::service::{
-    Ended, Lies, Method, MethodKind, Outcome, Service, assert_call, assert_fits, assert_request,
-    request_apart,
+    Ended, Lies, Method, MethodKind, Outcome, Overlay, Service, assert_call, assert_fits,
+    assert_request, request_apart,
 };
 use crate::spin::Spin;
 use crate::transport::{ClientTransport, Completion, Connect, ReplyHead};
@@ -425,7 +425,13 @@ impl<T: ClientTransport, U> Core<T, U> {
         if self.unusual {
             self.before_unusual_send(slot);
         }
-        let overlay = M::OVERLAY && T::OVERLAYS;
+        let overlay = const {
+            if T::OVERLAYS {
+                M::OVERLAY
+            } else {
+                Overlay::Never
+            }
+        };
         // SAFETY: `take` gave the slot, whose request has been filled.
         unsafe {
             self.transport

@@ -55,6 +55,10 @@ impl<'a, S: Service, T: ServerTransport> Incoming<'a, S, T> {
             refuse_size::<M, T>(core, ticket);
             return None;
         }
+        if !overlays::<M, T>(&ticket) {
+            // SAFETY: promise 1 of `new`, and `'a` borrows the transport.
+            unsafe { core.transport.expect_response(&ticket) };
+        }
         // SAFETY: promise 1 of `new`, and `'a` borrows the transport.
         let place = unsafe { core.transport.request(&ticket) };
         // SAFETY: the ticket is not answered before the last use of the reference; the message fits by the assertion above.
@@ -120,7 +124,7 @@ fn refuse<M: Method, T: ServerTransport>(core: &Core<T>, ticket: T::Ticket, inva
     let _ = unsafe {
         core.transport.reply(
             ticket,
-            overlays::<M, T>(),
+            overlays::<M, T>(&ticket),
             ReplyStatus::Invalid,
             invalid.packed(),
         )
@@ -154,9 +158,10 @@ pub(super) unsafe fn response_at<M: Method, T: ServerTransport>(
     unsafe { place.add(const { if response_apart::<M>() { T::APART } else { 0 } }) }.cast()
 }
 
-/// True if the reply of `M` overwrites its request on `T`.
-pub(super) const fn overlays<M: Method, T: ServerTransport>() -> bool {
-    M::OVERLAY && T::OVERLAYS
+/// True if the reply overwrites the request.
+#[inline(always)]
+pub(super) fn overlays<M: Method, T: ServerTransport>(ticket: &T::Ticket) -> bool {
+    T::OVERLAYS && M::OVERLAY.applies(ticket.in_a_row())
 }
 
 /// A request that the server holds: to be read, and answered once.
@@ -238,7 +243,7 @@ impl<'a, M: Method, T: ServerTransport> Call<'a, M, T> {
 
     /// Answers by filling the response, zeroed, where it will travel from, with the request at hand.
     ///
-    /// Where the reply overwrites the request, which then is at most [`SlotShape::ONE_LINE`](crate::SlotShape::ONE_LINE) bytes
+    /// Where the reply overwrites the request, which then is at most [`SlotShape::IN_A_ROW`](crate::SlotShape::IN_A_ROW) bytes
     /// long or edited in place, `respond` sees a copy of the request.
     ///
     /// # Errors
@@ -248,22 +253,22 @@ impl<'a, M: Method, T: ServerTransport> Call<'a, M, T> {
         self,
         respond: impl FnOnce(&M::Request, &mut M::Response) -> Result<(), M::Error>,
     ) -> Result<(), ReplyError> {
-        let mut response = self.response();
-        let result = if overlays::<M, T>() {
+        // Two ways, although they look alike: of a copy in its own frame the compiler knows that the response does not overlap it.
+        if overlays::<M, T>(&self.ticket) {
             let request = *self.data();
+            let mut response = self.response();
             // SAFETY: promise 2 of `ServerTransport`; `request` is a copy, so nobody borrows the memory.
             let response = unsafe { response.as_mut() };
             *response = zeroed();
-            respond(&request, response)
+            let result = respond(&request, response);
+            self.conclude(result)
         } else {
+            let mut response = self.response();
             // SAFETY: promise 2 of `ServerTransport`; without overlay the response's memory is apart from the request's.
             let response = unsafe { response.as_mut() };
             *response = zeroed();
-            respond(self.data(), response)
-        };
-        match result {
-            Ok(()) => self.send(ReplyStatus::Ok, size_of::<M::Response>() as u32),
-            Err(error) => self.send(ReplyStatus::Service, error.code()),
+            let result = respond(self.data(), response);
+            self.conclude(result)
         }
     }
 
@@ -311,6 +316,15 @@ impl<'a, M: Method, T: ServerTransport> Call<'a, M, T> {
         unsafe { Token::new(this.core.transport.id(), keep, this.ticket) }
     }
 
+    /// Answers with the response that has been built, or with an error.
+    #[inline(always)]
+    fn conclude(self, result: Result<(), M::Error>) -> Result<(), ReplyError> {
+        match result {
+            Ok(()) => self.send(ReplyStatus::Ok, size_of::<M::Response>() as u32),
+            Err(error) => self.send(ReplyStatus::Service, error.code()),
+        }
+    }
+
     #[inline(always)]
     fn lend(self) -> ReplyLoan<'a, M, T> {
         ReplyLoan {
@@ -325,7 +339,7 @@ impl<'a, M: Method, T: ServerTransport> Call<'a, M, T> {
         let place = unsafe {
             self.core
                 .transport
-                .response(&self.ticket, overlays::<M, T>())
+                .response(&self.ticket, overlays::<M, T>(&self.ticket))
         };
         // SAFETY: the pointer comes from the transport just now.
         unsafe { response_at::<M, T>(place) }
@@ -340,7 +354,7 @@ impl<'a, M: Method, T: ServerTransport> Call<'a, M, T> {
         unsafe {
             this.core
                 .transport
-                .reply(this.ticket, overlays::<M, T>(), status, value)
+                .reply(this.ticket, overlays::<M, T>(&this.ticket), status, value)
         }
     }
 }
@@ -352,9 +366,12 @@ impl<M: Method, T: ServerTransport> Drop for Call<'_, M, T> {
         // SAFETY: promise 1 of `Incoming::new`, whose ticket this is; what answers it otherwise does not get here. That the client is
         // gone changes nothing.
         let _ = unsafe {
-            self.core
-                .transport
-                .reply(self.ticket, overlays::<M, T>(), ReplyStatus::Aborted, 0)
+            self.core.transport.reply(
+                self.ticket,
+                overlays::<M, T>(&self.ticket),
+                ReplyStatus::Aborted,
+                0,
+            )
         };
     }
 }
@@ -389,10 +406,7 @@ impl<M: Method, T: ServerTransport> ReplyLoan<'_, M, T> {
     /// The client is gone.
     #[inline(always)]
     pub fn finish(self, result: Result<(), M::Error>) -> Result<(), ReplyError> {
-        match result {
-            Ok(()) => self.send(),
-            Err(error) => self.call.send(ReplyStatus::Service, error.code()),
-        }
+        self.call.conclude(result)
     }
 }
 

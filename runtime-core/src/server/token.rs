@@ -53,7 +53,7 @@ impl<M: Method, T: ServerTransport> Token<M, T> {
         self,
         result: Result<impl ToWire<M::Response>, M::Error>,
     ) -> Result<(), ReplyError> {
-        let overlay = overlays::<M, T>();
+        let overlay = overlays::<M, T>(&self.ticket);
         let (status, value) = match result {
             Ok(response) => {
                 // SAFETY: promise 1 of `new`.
@@ -82,7 +82,7 @@ impl<M: Method, T: ServerTransport> Drop for Token<M, T> {
             T::kept_reply(
                 &self.keep,
                 self.ticket,
-                overlays::<M, T>(),
+                overlays::<M, T>(&self.ticket),
                 ReplyStatus::Aborted,
                 0,
             )

@@ -14,6 +14,9 @@ use rustix::net::{
 /// Descriptors that the peer can send and receive at a time: more than the protocol knows.
 const MAX_DESCRIPTORS: usize = 64;
 
+/// The version of the protocol.
+pub const VERSION: u32 = 2;
+
 /// A message before its text: 64 bytes, little-endian.
 #[derive(Clone, Debug)]
 pub struct Message(pub Vec<u8>);
@@ -21,7 +24,7 @@ pub struct Message(pub Vec<u8>);
 impl Message {
     fn new(first: u32, abi: u128, flags: u32, counts: [u32; 2], shape: SlotShape) -> Self {
         let mut bytes = b"\x7frpcidl\0".to_vec();
-        bytes.extend(1_u32.to_le_bytes());
+        bytes.extend(VERSION.to_le_bytes());
         bytes.extend(first.to_le_bytes());
         bytes.extend(abi.to_le_bytes());
         let areas = [shape.request_area, shape.response_area, shape.event_area];

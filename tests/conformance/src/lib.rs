@@ -82,7 +82,7 @@ macro_rules! suite {
             calls: every_shape_round_trips, service_errors_are_typed, invalid_requests_do_not_reach_the_server,
                 invalid_replies_do_not_reach_the_caller, oneway_needs_no_reply_and_is_bounded, replies_come_in_any_order;
             copies: the_request_is_read_where_it_was_built, a_held_request_is_not_overwritten,
-                in_place_edits_the_request;
+                in_place_edits_the_request, a_row_of_large_calls_keeps_each_to_its_own;
             handles: a_dropped_call_is_aborted, a_panicking_handler_aborts_and_the_server_goes_on,
                 a_dropped_token_is_aborted_from_any_thread, a_foreign_token_is_handed_back, a_token_outlives_its_client,
                 a_dropped_loan_frees_its_slot;

@@ -1,10 +1,10 @@
 //! Zero-copy, and the promise that what is held is not overwritten.
 
-use runtime_core::ClientTransport;
+use runtime_core::{CallError, ClientTransport};
 
 use super::{reply, serve};
-use crate::probe::Image;
 use crate::probe::probe::{Reply, Request, method};
+use crate::probe::{Blob, Image};
 use crate::{Backend, Probe, pair};
 
 pub fn the_request_is_read_where_it_was_built<B: Backend>() {
@@ -119,5 +119,70 @@ pub fn in_place_edits_the_request<B: Backend>() {
                 seen += 1;
             })
             .unwrap();
+    }
+}
+
+/// Messages of several lines, which a reply may overwrite while others are in flight and may not when it is alone.
+pub fn a_row_of_large_calls_keeps_each_to_its_own<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    let window = client.window() as u64;
+    for in_flight in [1, 2, window, 1, window] {
+        let blob = |first: u64| Blob {
+            words: core::array::from_fn(|at| first * 100 + at as u64),
+        };
+        for number in 0..in_flight {
+            client.mirror(&blob(number), number).unwrap();
+        }
+        let mut held = Vec::new();
+        let mut answered = 0;
+        while held.len() as u64 + answered < in_flight {
+            let Some(request) = server.recv().unwrap() else {
+                continue;
+            };
+            let Request::Mirror(call) = request else {
+                panic!("unexpected {request:?}")
+            };
+            let number = call.data().blob.words[0] / 100;
+            if number % 3 == 0 {
+                // The first word of the response is written while the last of the request is still to be read.
+                call.respond(|request, response| {
+                    for at in 0..64 {
+                        response.words[at] = request.blob.words[63 - at];
+                    }
+                    Ok(())
+                })
+                .unwrap();
+                answered += 1;
+            } else {
+                held.push(call.into_token());
+            }
+        }
+        while let Some(token) = held.pop() {
+            let arrived = token.data().blob;
+            let number = arrived.words[0] / 100;
+            assert_eq!(arrived.words, blob(number).words);
+            if number % 3 == 1 {
+                let mut back = arrived;
+                back.words.reverse();
+                server.reply::<method::Mirror>(token, &back).unwrap();
+            }
+        }
+        let mut seen = 0;
+        while seen < in_flight {
+            client
+                .poll(|number, reply| {
+                    let Reply::Mirror(reply) = reply else {
+                        panic!("unexpected {reply:?}")
+                    };
+                    let mut wanted = blob(number);
+                    wanted.words.reverse();
+                    match reply {
+                        Ok(back) => assert_eq!(back.words, wanted.words),
+                        Err(error) => assert_eq!((error, number % 3), (CallError::Aborted, 2)),
+                    }
+                    seen += 1;
+                })
+                .unwrap();
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::{PROGRAM, for_both};
 for_both! { nonsense_is_answered_or_cut, the_silent_are_cut, a_crowd_of_silent_ones }
 
 /// The beginning of what a client says first: magic, version.
-const HEAD: &[u8] = b"\x7frpcidl\0\x01\0\0\0";
+const HEAD: &[u8] = b"\x7frpcidl\0\x02\0\0\0";
 
 fn nonsense_is_answered_or_cut<T: Way>() {
     let name = T::name("rude");
