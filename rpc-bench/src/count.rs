@@ -38,7 +38,7 @@ pub(crate) struct Shape {
 }
 
 /// What is counted, and how much it may be.
-pub(crate) const SHAPES: [Shape; 9] = [
+pub(crate) const SHAPES: [Shape; 10] = [
     Shape {
         backend: INPROC,
         name: "echo of 8 B",
@@ -85,6 +85,14 @@ pub(crate) const SHAPES: [Shape; 9] = [
         name: "fixed struct, 64 B",
         limit: None,
         generated: fixed,
+        by_hand: fixed_by_hand,
+        on_slots: None,
+    },
+    Shape {
+        backend: INPROC,
+        name: "fixed struct, 64 B, in a row",
+        limit: None,
+        generated: fixed_in_a_row,
         by_hand: fixed_by_hand,
         on_slots: None,
     },
@@ -346,6 +354,29 @@ where
         payload.words[0] = number;
         let _ = client.echo(payload, number);
         let _ = server.poll(&mut Echo, 1);
+        let _ = client.poll(|user_data, echo64::Reply::Echo(reply)| {
+            sum += user_data + reply.map_or(0, |reply| reply.back.words[0]);
+        });
+    }
+    black_box(sum)
+}
+
+/// As many in flight as the window has room for, each side in turn.
+#[inline(never)]
+fn fixed_in_a_row(calls: u64) -> u64 {
+    let (mut client, mut server) = echo64::pair::<u64>().expect("the defaults are possible");
+    let window = client.window() as u64;
+    let (mut sum, mut payload) = (0, P64::default());
+    let mut sent = 0;
+    while sent < calls {
+        let until = calls.min(sent + window);
+        while sent < until {
+            let payload = black_box(&mut payload);
+            payload.words[0] = sent;
+            let _ = client.echo(payload, sent);
+            sent += 1;
+        }
+        let _ = server.poll(&mut Echo, window as usize);
         let _ = client.poll(|user_data, echo64::Reply::Echo(reply)| {
             sum += user_data + reply.map_or(0, |reply| reply.back.words[0]);
         });
