@@ -169,7 +169,7 @@ impl MethodInfo {
 
 /// How large the slots of a service are.
 ///
-/// A slot has a request area and, unless every method lets its reply overwrite the request, a response area. Each is a whole
+/// A slot has a request area and, unless every method always lets its reply overwrite the request, a response area. Each is a whole
 /// number of cache lines and begins with the 8-byte word that hands it over. A small message shares the word's line; a larger one
 /// has the lines after it to itself. So whoever fills it never touches the line that the reader watches, no store of 16 or more
 /// bytes crosses from one line into the next, and the lines follow each other in the order in which processors prefetch.

@@ -62,10 +62,12 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// 1. As for [`give_back`](Self::give_back).
     unsafe fn request(&mut self, slot: u16) -> NonNull<u8>;
 
-    /// Sends a taken slot. `overlay` says when the reply comes to the memory of the request; the [`Ticket`] says if others were in flight.
+    /// Sends a taken slot. `overlay` says when the reply comes to the memory of the request. A transport whose [`Ticket`] does not say if others
+    /// were in flight takes [`Overlay::InARow`] for [`Overlay::Never`].
     ///
     /// # Safety
     /// 1. As for [`give_back`](Self::give_back).
+    /// 2. No slot was released since `take` gave this one.
     unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: Overlay);
 
     /// The next slot whose reply has arrived, in any order.

@@ -58,6 +58,13 @@ struct Slot {
     queue: u16,
 }
 
+/// The identity that is sent instead of one whose reply is still in the slot from a full turn of generations ago: seldom, and so not on the way
+/// of each call.
+#[cold]
+const fn flipped(request: u16) -> u16 {
+    request | Word::FLIP
+}
+
 /// No slot.
 const NONE: u16 = u16::MAX;
 
@@ -127,7 +134,7 @@ impl<M: Memory> ClientEnd<M> {
     /// Sends the slot that `take` gave. The server hears whether it was alone in flight.
     ///
     /// # Safety
-    /// 1. `take` gave `slot` just now, and nothing was sent since.
+    /// 1. `take` gave `slot` just now, and nothing was sent or released since.
     #[inline(always)]
     pub unsafe fn send(&mut self, slot: u16, method: u16, len: usize, overlay: Overlay) {
         debug_assert_eq!(Some(slot), self.take(), "only what `take` gave can be sent");
@@ -158,7 +165,7 @@ impl<M: Memory> ClientEnd<M> {
         let mut request = identity;
         if M::SPLITS {
             if request == entry.split {
-                request |= Word::FLIP;
+                request = flipped(request);
             }
             if !overlay.applies(!alone) {
                 entry.split = request;
@@ -225,8 +232,7 @@ impl<M: Memory> ClientEnd<M> {
         }
         let next = self.slot(oldest).queue;
         self.oldest = next;
-        // The reply after the next one, or where its slot's next request goes. Past the youngest it is a slot that was in flight before, and
-        // the hint in vain.
+        // The reply after the next one, or where its slot's next request goes. Past the youngest it is some other slot, and the hint in vain.
         let after = self.slot(next).queue;
         // SAFETY: as in `slot`.
         unsafe { prefetch_for_writing(&self.memory, Area::Request, after as usize) };

@@ -21,14 +21,14 @@ pub(crate) unsafe fn prefetch_for_writing<M: Memory>(memory: &M, area: Area, slo
     };
     // SAFETY: promise 1.
     let start = core::ptr::from_ref(unsafe { memory.word(area, slot) }).cast::<u8>();
-    prefetch_line(start);
+    prefetch_line::<0>(start);
     if bytes > SlotShape::LINE {
-        prefetch_line(start.wrapping_add(SlotShape::LINE));
+        prefetch_line::<{ SlotShape::LINE }>(start);
     }
 }
 
 #[inline(always)]
-fn prefetch_line(line: *const u8) {
+fn prefetch_line<const OFFSET: usize>(start: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
     {
         // By name, because the compiler takes its own intrinsic for a prefetch for reading where it does not know that the processor has this
@@ -36,15 +36,15 @@ fn prefetch_line(line: *const u8) {
         // asked for it since 8.1.
         // SAFETY: a hint, which reads nothing and does not fault, whatever the address.
         unsafe {
-            core::arch::asm!("prefetchw [{0}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            core::arch::asm!("prefetchw [{0} + {1}]", in(reg) start, const OFFSET, options(nostack, preserves_flags, readonly));
         }
     }
     #[cfg(all(target_arch = "aarch64", not(any(miri, loom))))]
     {
         // SAFETY: as above.
         unsafe {
-            core::arch::asm!("prfm pstl1keep, [{0}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            core::arch::asm!("prfm pstl1keep, [{0}, #{1}]", in(reg) start, const OFFSET, options(nostack, preserves_flags, readonly));
         }
     }
-    let _ = line;
+    let _ = start;
 }

@@ -295,7 +295,7 @@ impl<M: Memory> ServerLane<M> {
     ) -> Result<(), ReplyError> {
         let (slot, word) = (ticket.slot(), ticket.word);
         // SAFETY: `poll` checked the slot of its tickets, and this one is of this lane by promise 1.
-        unsafe { self.seen(slot) }.give_up(word, M::SPLITS && !overlay);
+        unsafe { self.seen(slot) }.give_up(word, M::SPLITS && !(M::OVERLAYS && overlay));
         let reply = Word::reply(word.identity(), status as u16, value);
         // SAFETY: as above.
         let place = unsafe {

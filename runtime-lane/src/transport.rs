@@ -9,7 +9,7 @@
 /// 1. `request` is the body of the slot that `take` gave, which is the largest request long and free until it is sent.
 /// 2. `response` is that of a completed slot, whose word said that the server has given it up; it is used again only after `release`.
 /// 3. An event's slot is overwritten only after `release_arrived`.
-/// 4. `take` gives the one free slot outside the free list, and `send` takes the next from that list.
+/// 4. `take` gives the slot of a call that was alone and is over, or else the first of the free ones, and `send` takes it from them.
 /// 5. Slots are numbered below `slots`.
 #[macro_export]
 macro_rules! client_slots {
@@ -48,7 +48,7 @@ macro_rules! client_slots {
             len: usize,
             overlay: ::runtime_core::Overlay,
         ) {
-            // SAFETY: promise 1 of this function; `give_back` changes nothing.
+            // SAFETY: promises 1 and 2 of this function; `give_back` changes nothing.
             unsafe { self.end.send(slot, method, len, overlay) };
         }
 

@@ -23,7 +23,7 @@ pub enum State {
 /// | 3..16 | generation: one more than that of the lane's request before | generation of the request |
 /// | 16..32 | method | status |
 /// | 32..46 | slot of the next request | value (32..64): length, error number or packed finding |
-/// | 46 | the next request may come to this slot again | |
+/// | 46 | alone in flight: the next request may come to this slot again | |
 /// | 47..64 | length of the body in bytes | |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word(pub u64);
@@ -56,7 +56,7 @@ impl Word {
 
     const AGAIN: u64 = 1 << 46;
 
-    /// The word of a request or an event with this identity. `again` says that the next request may come to this slot, too.
+    /// The word of a request or an event with this identity. `again` says that it is alone in flight, and that the next one may come to this slot, too.
     #[inline(always)]
     pub const fn request(identity: u16, method: u16, len: usize, next: u16, again: bool) -> Self {
         debug_assert!(len < 1 << 17);
@@ -115,7 +115,7 @@ impl Word {
         (self.0 >> 47) as u32
     }
 
-    /// True if the next request may come to this slot again.
+    /// True if the request was alone in flight, so that the next one may come to this slot again.
     #[inline(always)]
     pub(crate) const fn again(self) -> bool {
         self.0 & Self::AGAIN != 0

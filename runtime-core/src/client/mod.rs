@@ -432,7 +432,8 @@ impl<T: ClientTransport, U> Core<T, U> {
                 Overlay::Never
             }
         };
-        // SAFETY: `take` gave the slot, whose request has been filled.
+        // SAFETY: `take` gave the slot, whose request has been filled; meanwhile the core was borrowed by whoever filled it, and nobody else
+        // releases slots.
         unsafe {
             self.transport
                 .send(slot, M::ID, size_of::<M::Request>(), overlay);

@@ -11,7 +11,9 @@ use crate::counters::count;
 use crate::error::{ReplyError, ServiceError};
 use crate::info::{Invalid, InvalidKind};
 use crate::prefetch::prefetch;
-use crate::service::{Method, MethodKind, Service, assert_request, request_apart, response_apart};
+use crate::service::{
+    Method, MethodInfo, MethodKind, Service, assert_request, request_apart, response_apart,
+};
 use crate::transport::{ClientId, ReplyStatus, ServerTransport, Ticket};
 use crate::wire::{ToWire, Wire, zeroed};
 
@@ -83,7 +85,7 @@ impl<'a, S: Service, T: ServerTransport> Incoming<'a, S, T> {
     #[inline(always)]
     pub fn unimplemented<R>(self) -> Opened<R> {
         let this = ManuallyDrop::new(self);
-        refuse_method(this.core, this.ticket);
+        refuse_unread::<T>(this.core, this.ticket, ReplyStatus::Unimplemented, 0);
         None
     }
 }
@@ -92,30 +94,45 @@ impl<S, T: ServerTransport> Drop for Incoming<'_, S, T> {
     /// Only a service written by hand drops it; its client is told.
     #[cold]
     fn drop(&mut self) {
-        // SAFETY: promise 1 of `new`; what answers it otherwise does not get here. That the client is gone changes nothing.
-        let _ = unsafe {
-            self.core
-                .transport
-                .refuse(self.ticket, ReplyStatus::Aborted)
-        };
+        // What answers it otherwise does not get here.
+        refuse_unread::<T>(self.core, self.ticket, ReplyStatus::Aborted, 0);
     }
 }
 
 // The refusals are out of line and return nothing, so that the way of a good request stays in registers.
 
+/// Refuses a request whose type was not looked at. That of a method of the service is answered where its client looks for the reply, and nowhere
+/// else: a word that nobody takes would lie in the slot until a later request has the same generation.
 #[cold]
-fn refuse_method<T: ServerTransport>(core: &Core<T>, ticket: T::Ticket) {
-    // SAFETY: promise 1 of `Incoming::new`, whose ticket this is; it is given up here. That the client is gone changes nothing.
-    let _ = unsafe { core.transport.refuse(ticket, ReplyStatus::Unimplemented) };
+fn refuse_unread<T: ServerTransport>(
+    core: &Core<T>,
+    ticket: T::Ticket,
+    status: ReplyStatus,
+    value: u32,
+) {
+    let is_it =
+        |info: &&MethodInfo| info.id == ticket.method() && !matches!(info.kind, MethodKind::Event);
+    // That the client is gone changes nothing.
+    let _ = match T::Service::METHODS.iter().find(is_it) {
+        Some(info) => {
+            let overlay = T::OVERLAYS && info.overlay.applies(ticket.in_a_row());
+            // SAFETY: promise 1 of `Incoming::new`, whose ticket this is; it is given up here.
+            unsafe { core.transport.reply(ticket, overlay, status, value) }
+        }
+        // SAFETY: as above.
+        None => unsafe { core.transport.refuse(ticket, status) },
+    };
 }
 
 #[cold]
 fn refuse_size<M: Method, T: ServerTransport>(core: &Core<T>, ticket: T::Ticket) {
-    refuse::<M, T>(
-        core,
-        ticket,
-        Invalid::new(InvalidKind::Size, M::Request::INFO),
-    );
+    let invalid = Invalid::new(InvalidKind::Size, M::Request::INFO);
+    if ticket.method() == M::ID {
+        refuse::<M, T>(core, ticket, invalid);
+    } else {
+        let value = invalid.packed();
+        refuse_unread::<T>(core, ticket, ReplyStatus::Invalid, value);
+    }
 }
 
 #[cold]
