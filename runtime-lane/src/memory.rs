@@ -93,8 +93,8 @@ const _: () = assert!(Geometry::MAX_WINDOW < Word::MAX_SLOTS);
 ///    [`SlotShape::WORD`], aligned to 8.
 /// 2. No two areas overlap, and nobody but the two ends of the lane accesses them.
 /// 3. All of it was zero before either end was made.
-/// 4. [`geometry`](Self::geometry) is always the same, and its shape is [`SHAPE`](Self::SHAPE), that of the service at both ends: where there are no overlays,
-///    [`SlotShape::split_of_service`].
+/// 4. [`geometry`](Self::geometry) is always the same, and its shape is [`SHAPE`](Self::SHAPE), that of the service at both ends: where
+///    there are no overlays, [`SlotShape::split_of_service`].
 /// 5. [`taken_in`](Self::taken_in) is valid for reads like the body, and what was taken in is not changed by the peer.
 pub unsafe trait Memory: Clone + Send + Sync + 'static {
     /// Whose threads the two sides are.

@@ -56,7 +56,8 @@ impl Word {
 
     const AGAIN: u64 = 1 << 46;
 
-    /// The word of a request or an event with this identity. `again` says that it is alone in flight, and that the next one may come to this slot, too.
+    /// The word of a request or an event with this identity. `again` says that it is alone in flight, and that the next one may come to
+    /// this slot, too.
     #[inline(always)]
     pub const fn request(identity: u16, method: u16, len: usize, next: u16, again: bool) -> Self {
         debug_assert!(len < 1 << 17);
