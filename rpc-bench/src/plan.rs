@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::host::Host;
 use crate::order::Waiting;
 use crate::pair::Subject;
-use crate::subjects::lane::{Inproc, Shm};
+use crate::subjects::lane::{Inproc, InprocBlocking, Shm};
 use crate::subjects::raw::PingPong;
 use crate::subjects::rdma::Rdma;
 use crate::subjects::slots::Slots;
@@ -220,6 +220,11 @@ fn round_trips(quick: bool) -> Vec<Case> {
         let inproc = Inproc { bytes, depth: 1 };
         cases.push(Case::new("B1", INPROC, bytes, 1, inproc).must(promised_of(bytes)));
         cases.extend(peers("B1", bytes, 1));
+        if !quick {
+            // What a caller pays who waits in the call instead of polling.
+            let blocking = InprocBlocking { bytes };
+            cases.push(Case::new("B1", INPROC, bytes, 1, blocking).over(inproc));
+        }
     }
     let sizes: &[usize] = if quick { &[56, 64] } else { &SIZES };
     for &bytes in sizes {

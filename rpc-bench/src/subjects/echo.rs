@@ -1,6 +1,5 @@
 //! The echo services, a module for each size since each has types of its own, over any transport.
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,6 +27,8 @@ pub(crate) struct Service {
     bytes: usize,
     /// Two threads, with so many calls in flight.
     pub inproc: fn(usize) -> Sides,
+    /// Two threads, of which the caller waits in each call.
+    pub inproc_blocking: fn() -> Sides,
     /// Between processes of one user.
     pub call: Call,
     pub answer: Answer,
@@ -104,6 +105,36 @@ macro_rules! echo {
                 Sides::Threads(Box::new(calling), Box::new(answering))
             }
 
+            /// Each call waits for its reply.
+            struct Blocking {
+                client: ClientOver<runtime_inproc::Client<Service>, u64>,
+                sum: u64,
+            }
+
+            pub(super) fn inproc_blocking() -> Sides {
+                let (client, server) = pair().expect("the defaults are possible");
+                let answering = Answering { server, waiting: Waiting::Spin, echo: Echo::default() };
+                Sides::Threads(Box::new(Blocking { client, sum: 0 }), Box::new(answering))
+            }
+
+            impl Caller for Blocking {
+                fn run(&mut self, calls: usize, group: usize, times: &mut Vec<f64>) {
+                    let Self { client, sum: total } = self;
+                    let mut failed = false;
+                    time_groups(calls, group, times, |number| {
+                        let payload = $payload { words: [number; $words] };
+                        match client.blocking().echo(&payload) {
+                            Ok($reply) => *total = total.wrapping_add(sum($words_of)),
+                            Err(_) => failed = true,
+                        }
+                    });
+                    if failed {
+                        // What was timed then was no call.
+                        times.clear();
+                    }
+                }
+            }
+
             pub(super) fn call<T>(name: &str, depth: usize) -> Result<Box<dyn Caller>, String>
             where
                 T: Connect<Service = Service> + 'static,
@@ -178,7 +209,7 @@ macro_rules! echo {
                     let mut failed = false;
                     let polled = client.poll(|user_data, Reply::Echo($reply)| match $reply {
                         Ok($reply) => {
-                            *total = total.wrapping_add(user_data ^ sum(black_box($words_of)));
+                            *total = total.wrapping_add(user_data ^ sum($words_of));
                         }
                         Err(_) => failed = true,
                     });
@@ -266,7 +297,7 @@ macro_rules! small {
             $module, $service, $payload, $words,
             #[inline(always)]
             fn echo(&mut self, payload: &$payload) -> $payload {
-                self.sum = self.sum.wrapping_add(sum(black_box(&payload.words)));
+                self.sum = self.sum.wrapping_add(sum(&payload.words));
                 *payload
             },
             |reply| &reply.words
@@ -280,7 +311,7 @@ macro_rules! large {
             $module, $service, $payload, $words,
             #[inline(always)]
             fn echo(&mut self, payload: &$payload, back: &mut $payload) {
-                self.sum = self.sum.wrapping_add(sum(black_box(&payload.words)));
+                self.sum = self.sum.wrapping_add(sum(&payload.words));
                 *back = *payload;
             },
             |reply| &reply.back.words
@@ -302,6 +333,7 @@ macro_rules! service {
         Service {
             bytes: $bytes,
             inproc: $module::inproc,
+            inproc_blocking: $module::inproc_blocking,
             call: $module::call::<runtime_shm::Client<services::$service::Service>>,
             answer: $module::answer::<runtime_shm::Server<services::$service::Service>>,
             call_isolated: $module::call::<

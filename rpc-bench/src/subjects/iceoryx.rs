@@ -1,6 +1,5 @@
 //! iceoryx2's request and response: a whole call, between two processes that poll.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use iceoryx2::port::{client::Client, server::Server};
@@ -110,7 +109,7 @@ impl<const W: usize> Calling<W> {
         let mut polls = 0_u32;
         loop {
             if let Some(response) = pending.receive().ok()? {
-                self.sum = self.sum.wrapping_add(sum(black_box(response.payload())));
+                self.sum = self.sum.wrapping_add(sum(response.payload()));
                 return Some(());
             }
             std::hint::spin_loop();
@@ -158,7 +157,7 @@ impl<const W: usize> Answerer for Answering<W> {
         loop {
             match self.server.receive() {
                 Ok(Some(request)) => {
-                    self.sum = self.sum.wrapping_add(sum(black_box(request.payload())));
+                    self.sum = self.sum.wrapping_add(sum(request.payload()));
                     let Ok(response) = request.loan_uninit() else {
                         return;
                     };

@@ -29,6 +29,26 @@ impl Subject for Inproc {
     }
 }
 
+/// Between threads, with a client that waits in each call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InprocBlocking {
+    /// Bytes of payload.
+    pub bytes: usize,
+}
+
+impl Subject for InprocBlocking {
+    fn name(&self) -> String {
+        "rpcidl inproc, blocking".into()
+    }
+
+    fn make(&self) -> Sides {
+        match echo::service(self.bytes) {
+            Ok(service) => (service.inproc_blocking)(),
+            Err(why) => panic!("{why}"),
+        }
+    }
+}
+
 /// Between processes, over shared memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shm {
