@@ -84,7 +84,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         self.calls.stamp(now);
         let deadline = self.calls.deadline(slot);
         // What came in while the reply of this slot was not yet there may be its own: `sleep_until` asks for that only.
-        self.sleep_until(Some(slot), deadline, |core| {
+        self.sleep_until(now, Some(slot), deadline, |core| {
             core.calls.state(slot) != State::Awaited || core.transport.slot_ready(slot)
         });
         if let Some(result) = self.take_reply::<M>(slot) {

@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use core::time::Duration;
 
 use super::nanoseconds;
-use crate::service::{Method, MethodInfo};
+use crate::service::{Method, MethodInfo, SlotShape};
 use crate::transport::{Completion, ReplyHead};
 
 /// What a slot's call is.
@@ -225,6 +225,14 @@ impl<U> Calls<U> {
     #[inline(always)]
     pub(super) fn has_unstamped(&self) -> bool {
         self.unstamped != 0
+    }
+
+    /// True if one call was sent since the last look at the clock, and it takes one line each way.
+    pub(super) fn has_sent_one_line(&self) -> bool {
+        let takes_one_line =
+            |method: &MethodInfo| method.request.max(method.response) <= SlotShape::ONE_LINE;
+        let last = self.methods.get(self.index(self.last));
+        self.unstamped == 1 && last.is_some_and(takes_one_line)
     }
 
     /// Lets the deadlines of calls sent since the last look at the clock run from `now`.

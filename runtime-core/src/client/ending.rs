@@ -7,6 +7,12 @@ use crate::error::WaitError;
 use crate::service::{Ended, Outcome, Service};
 use crate::transport::{ClientTransport, Completion, Failure};
 
+/// Looks for the reply to a call over one line after the clock was read. Between cores that share a cache the reading takes about as long as
+/// the call, so the reply is there now or in a moment, and who has called is going to pause before the next poll, for as long again: 27 ns on a
+/// Zen 5, where a call of 8 B took 89 ns without these looks and 61 with them, one of 56 B 95 and 61. A reply of several lines comes later, and
+/// they would only be in its way (64 B: 100 and 106 ns).
+const LOOKS_AFTER_CLOCK: u32 = 8;
+
 impl<T: ClientTransport, U> Core<T, U> {
     /// Looks at the clock and at the peer: expires calls, fails all of them if the server is gone.
     #[cold]
@@ -24,8 +30,19 @@ impl<T: ClientTransport, U> Core<T, U> {
                 Ok(delivered)
             };
         }
+        let looks = if T::OVERLAYS && self.calls.has_sent_one_line() {
+            LOOKS_AFTER_CLOCK
+        } else {
+            0
+        };
         let now = self.transport.now();
         self.calls.stamp(now);
+        for _ in 0..looks {
+            let delivered = self.deliver::<S>(deliver);
+            if delivered != 0 {
+                return Ok(delivered);
+            }
+        }
         if now < self.calls.earliest() {
             return Ok(0);
         }

@@ -248,7 +248,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let until = start.saturating_add(nanoseconds(timeout));
         core.calls.stamp(start);
         let due = core.calls.earliest();
-        let ready = core.sleep_until(None, until.min(due), |core| core.transport.ready());
+        let ready = core.sleep_until(start, None, until.min(due), |core| core.transport.ready());
         if core.transport.peer_gone() {
             // The next poll looks at it, too, and hands back what is left.
             core.calls.idle_polls = IDLE_POLLS_PER_CHECK;

@@ -6,14 +6,15 @@ use crate::spin::SPIN_ALONE;
 use crate::transport::ClientTransport;
 
 impl<T: ClientTransport, U> Core<T, U> {
-    /// Waits for `ready`: spins for the budget, then sleeps until there is anything, or the reply in `slot`. False if `until` comes first.
+    /// Waits for `ready` from `start`, which is now: spins for the budget, then sleeps until there is anything, or the reply in `slot`. False if
+    /// `until` comes first.
     pub(super) fn sleep_until(
         &mut self,
+        start: u64,
         slot: Option<u16>,
         until: u64,
         ready: impl Fn(&Self) -> bool,
     ) -> bool {
-        let start = self.transport.now();
         let mut now = start;
         let spin = self.spin.budget();
         let spin_until = until.min(now.saturating_add(spin));
