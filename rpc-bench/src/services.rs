@@ -428,7 +428,7 @@ pub mod typed {
     }
 
     /// Arguments of `sixteen`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SixteenRequest {
         /// `value`
@@ -449,7 +449,7 @@ pub mod typed {
     }
 
     /// Arguments of `nested`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NestedRequest {
         /// `value`
@@ -470,7 +470,7 @@ pub mod typed {
     }
 
     /// Arguments of `list`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ListRequest {
         /// `value`
@@ -491,7 +491,7 @@ pub mod typed {
     }
 
     /// Arguments of `number`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NumberRequest {
         /// `value`
@@ -859,7 +859,7 @@ pub mod echo8 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -1092,7 +1092,7 @@ pub mod echo32 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -1325,7 +1325,7 @@ pub mod echo56 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -1558,7 +1558,7 @@ pub mod echo64 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -1579,11 +1579,17 @@ pub mod echo64 {
     }
 
     /// Results of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoResponse {
         /// `back`
         pub back: super::P64,
+    }
+
+    impl ::core::default::Default for EchoResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -1806,7 +1812,7 @@ pub mod echo128 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -1827,11 +1833,17 @@ pub mod echo128 {
     }
 
     /// Results of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoResponse {
         /// `back`
         pub back: super::P128,
+    }
+
+    impl ::core::default::Default for EchoResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -2054,7 +2066,7 @@ pub mod echo256 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -2075,11 +2087,17 @@ pub mod echo256 {
     }
 
     /// Results of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoResponse {
         /// `back`
         pub back: super::P256,
+    }
+
+    impl ::core::default::Default for EchoResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -2302,7 +2320,7 @@ pub mod echo1024 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -2323,11 +2341,17 @@ pub mod echo1024 {
     }
 
     /// Results of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoResponse {
         /// `back`
         pub back: super::P1024,
+    }
+
+    impl ::core::default::Default for EchoResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -2550,7 +2574,7 @@ pub mod echo4096 {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `payload`
@@ -2571,11 +2595,17 @@ pub mod echo4096 {
     }
 
     /// Results of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoResponse {
         /// `back`
         pub back: super::P4096,
+    }
+
+    impl ::core::default::Default for EchoResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

@@ -195,9 +195,24 @@ fn waiting<'s, 'a: 's>(
     });
 }
 
+/// What the definition says of a method, and what it promises of its calls.
 fn stub_docs(w: &mut Writer, stub: &Stub<'_>) {
     w.blank();
     docs(w, &stub.it.meta, format_args!("Calls `{}`.", stub.it.name));
+    if !stub.is_call() {
+        return;
+    }
+    if let Some(deadline) = stub.it.tuning.deadline {
+        line!(w, "///");
+        line!(
+            w,
+            "/// Deadline: {deadline:?}, unless `within` gives the call another."
+        );
+    }
+    if stub.it.idempotent {
+        line!(w, "///");
+        line!(w, "/// Idempotent: `retrying` may repeat it.");
+    }
 }
 
 /// Writes the closure that fills a message, and returns what it is called.

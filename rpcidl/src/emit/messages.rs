@@ -2,7 +2,7 @@
 
 use super::method::Stub;
 use super::names::fields;
-use super::structs::{body, layout, macro_call};
+use super::structs::{body, default, layout, macro_call};
 use super::types::Passing;
 use super::writer::{Writer, block, line};
 use crate::ir::{FieldKind, Struct};
@@ -18,6 +18,16 @@ pub(super) fn emit(w: &mut Writer, stub: &Stub<'_>) {
     if stub.has_response() {
         let name = &stub.names.response;
         structure(w, stub, name, &stub.it.response, "Results");
+        // Whoever answers with one by value needs something to fill its padding with.
+        w.blank();
+        default(
+            w,
+            stub.scope,
+            name,
+            &stub.it.response,
+            &fields(&stub.it.response),
+            false,
+        );
         check(w, stub, name, &stub.it.response);
     }
 }
@@ -25,7 +35,7 @@ pub(super) fn emit(w: &mut Writer, stub: &Stub<'_>) {
 fn structure(w: &mut Writer, stub: &Stub<'_>, name: &str, it: &Struct, what: &str) {
     w.blank();
     line!(w, "/// {what} of `{}`.", stub.it.name);
-    line!(w, "#[derive(Clone, Copy, Debug)]");
+    line!(w, "#[derive(Clone, Copy, Debug, PartialEq)]");
     line!(w, "#[repr(C)]");
     block!(w, "pub struct {name}" => {
         body(w, stub.scope, it, &fields(it));

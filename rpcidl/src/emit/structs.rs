@@ -84,7 +84,7 @@ fn field_type<'a>(scope: &'a Scope<'a>, field: &'a Field) -> impl Display + 'a {
 }
 
 /// `Default`: all zero but for the defaults that are written, here or in the struct of a field.
-fn default(
+pub(super) fn default(
     w: &mut Writer,
     scope: &Scope<'_>,
     name: &str,

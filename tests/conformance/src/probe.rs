@@ -394,7 +394,7 @@ pub mod probe {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `value`
@@ -415,7 +415,7 @@ pub mod probe {
     }
 
     /// Arguments of `mirror`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MirrorRequest {
         /// `blob`
@@ -436,7 +436,7 @@ pub mod probe {
     }
 
     /// Arguments of `brighten`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BrightenRequest {
         /// `image`
@@ -461,11 +461,17 @@ pub mod probe {
     }
 
     /// Results of `brighten`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BrightenResponse {
         /// `image`
         pub image: super::Image,
+    }
+
+    impl ::core::default::Default for BrightenResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -475,7 +481,7 @@ pub mod probe {
     }
 
     /// Arguments of `divide`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DivideRequest {
         /// `dividend`
@@ -500,7 +506,7 @@ pub mod probe {
     }
 
     /// Arguments of `lookup`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LookupRequest {
         /// `key`
@@ -521,7 +527,7 @@ pub mod probe {
     }
 
     /// Arguments of `toggle`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ToggleRequest {
         /// `mode`
@@ -542,7 +548,7 @@ pub mod probe {
     }
 
     /// Arguments of `split`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SplitRequest {
         /// `value`
@@ -563,7 +569,7 @@ pub mod probe {
     }
 
     /// Results of `split`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SplitResponse {
         /// `result`
@@ -576,6 +582,12 @@ pub mod probe {
         pub low: u32,
     }
 
+    impl ::core::default::Default for SplitResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
     rt::layout! {
         SplitResponse: size 12, align 4 {
             0 => result: rt::Bool8,
@@ -586,7 +598,7 @@ pub mod probe {
     }
 
     /// Arguments of `note`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NoteRequest {
         /// `value`
@@ -607,7 +619,7 @@ pub mod probe {
     }
 
     /// Arguments of `ticked`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TickedEvent {
         /// `count`
@@ -778,6 +790,10 @@ pub mod probe {
 
         /// May be repeated.
         ///
+        /// Deadline: 20ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -788,6 +804,10 @@ pub mod probe {
         }
 
         /// May be repeated.
+        ///
+        /// Deadline: 20ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn lookup_async(&self, key: u64) -> rt::Pending<'_, method::Lookup, T, U> {
@@ -886,6 +906,10 @@ pub mod probe {
         }
 
         /// May be repeated.
+        ///
+        /// Deadline: 20ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn lookup(&mut self, key: u64) -> Result<u64, rt::CallError<rt::NoError>> {
             let fill = |request: &mut LookupRequest| request.set(key);
             self.0.call::<method::Lookup>(fill)
@@ -913,6 +937,10 @@ pub mod probe {
 
     impl<T: rt::ClientTransport, U> Retrying<'_, T, U> {
         /// May be repeated.
+        ///
+        /// Deadline: 20ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn lookup(&mut self, key: u64) -> Result<u64, rt::CallError<rt::NoError>> {
             let fill = |request: &mut LookupRequest| request.set(key);
             self.0.call::<method::Lookup>(fill)

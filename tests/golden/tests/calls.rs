@@ -1070,6 +1070,19 @@ impl kv::kv_store::Handler for Kv {
 }
 
 #[test]
+fn messages_compare_and_have_defaults() {
+    use kv::kv_store::ScanResponse;
+    let mut answer = ScanResponse {
+        cursor: 3,
+        ..ScanResponse::default()
+    };
+    assert_eq!(answer.page.len(), 0);
+    assert_ne!(answer, ScanResponse::default());
+    answer.cursor = 0;
+    assert_eq!(answer, ScanResponse::default());
+}
+
+#[test]
 fn the_worked_example() {
     let kv = serve!(kv::kv_store, Kv::default(), |client| {
         let mut record = kv::Record::default();

@@ -201,7 +201,8 @@ fn client_stubs() {
         &out,
         &[
             "    rt::client! { ClientOver, Service, Blocking, Retrying }\n",
-            "        /// Reads.\n        ///\n        /// Returns at once;",
+            "        /// Reads.\n        ///\n        /// Deadline: 50µs, unless `within` gives the call another.\n        ///\n        \
+             /// Idempotent: `retrying` may repeat it.\n        ///\n        /// Returns at once;",
             "        pub fn get(&mut self, key: u32, fresh: bool, user_data: U) -> Result<(), rt::Refused<U>> {\n            \
              let fill = |request: &mut GetRequest| request.set(key, fresh);\n            \
              self.0.call::<method::Get>(user_data, fill)\n        }\n",

@@ -307,7 +307,7 @@ pub mod aliases {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `all`
@@ -328,7 +328,7 @@ pub mod aliases {
     }
 
     /// Arguments of `id`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct IdRequest {
         /// `id`
@@ -349,7 +349,7 @@ pub mod aliases {
     }
 
     /// Arguments of `truth`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TruthRequest {
         /// `truth`
@@ -370,13 +370,19 @@ pub mod aliases {
     }
 
     /// Results of `truth`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TruthResponse {
         /// `result`
         pub result: super::Truth,
         /// `other`
         pub other: super::Truth,
+    }
+
+    impl ::core::default::Default for TruthResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -387,7 +393,7 @@ pub mod aliases {
     }
 
     /// Arguments of `maybe`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MaybeRequest {
         /// `maybe`
@@ -408,7 +414,7 @@ pub mod aliases {
     }
 
     /// Arguments of `thing`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ThingRequest {
         /// `thing`

@@ -235,7 +235,7 @@ pub mod arrays {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `arrays`
@@ -256,7 +256,7 @@ pub mod arrays {
     }
 
     /// Arguments of `transpose`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TransposeRequest {
         /// `matrix`
@@ -277,7 +277,7 @@ pub mod arrays {
     }
 
     /// Arguments of `dot`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DotRequest {
         /// `a`
@@ -302,7 +302,7 @@ pub mod arrays {
     }
 
     /// Arguments of `any`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AnyRequest {
         /// `flags`

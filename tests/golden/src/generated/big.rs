@@ -607,7 +607,7 @@ pub mod big {
     }
 
     /// Arguments of `sum`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SumRequest {
         /// `whole`
@@ -628,7 +628,7 @@ pub mod big {
     }
 
     /// Arguments of `fill`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FillRequest {
         /// `with`
@@ -649,7 +649,7 @@ pub mod big {
     }
 
     /// Arguments of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertRequest {
         /// `whole`
@@ -670,11 +670,17 @@ pub mod big {
     }
 
     /// Results of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertResponse {
         /// `whole`
         pub whole: super::Whole,
+    }
+
+    impl ::core::default::Default for InvertResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -684,7 +690,7 @@ pub mod big {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `listed`
@@ -705,7 +711,7 @@ pub mod big {
     }
 
     /// Arguments of `deep`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DeepRequest {
         /// `deep`
@@ -726,7 +732,7 @@ pub mod big {
     }
 
     /// Arguments of `many`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ManyRequest {
         /// `p1`

@@ -679,7 +679,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `get`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct GetRequest {
         /// `key`
@@ -704,7 +704,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutRequest {
         /// `rec`
@@ -737,7 +737,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `scan`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ScanRequest {
         /// `q`
@@ -766,7 +766,7 @@ pub mod kv_store {
     }
 
     /// Results of `scan`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ScanResponse {
         /// `cursor`
@@ -775,6 +775,12 @@ pub mod kv_store {
         pub page: rt::List<super::Key, 16>,
         #[doc(hidden)]
         pub _pad0: rt::Pad<6>,
+    }
+
+    impl ::core::default::Default for ScanResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -786,7 +792,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `load`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LoadRequest {
         /// `src`
@@ -811,7 +817,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `lend`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LendRequest {
         /// `lent`
@@ -832,7 +838,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `touch`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TouchRequest {
         /// `key`
@@ -853,7 +859,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `has`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HasRequest {
         /// `key`
@@ -874,7 +880,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `evicted`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EvictedEvent {
         /// `key`
@@ -955,6 +961,10 @@ pub mod kv_store {
     impl<T: rt::ClientTransport, U> ClientOver<T, U> {
         /// Reads one record.
         ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -970,6 +980,10 @@ pub mod kv_store {
         }
 
         /// Reads one record.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn get_async(
@@ -1133,6 +1147,10 @@ pub mod kv_store {
 
     impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
         /// Reads one record.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn get(
             &mut self,
             key: &super::Key,
@@ -1197,6 +1215,10 @@ pub mod kv_store {
 
     impl<T: rt::ClientTransport, U> Retrying<'_, T, U> {
         /// Reads one record.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn get(
             &mut self,
             key: &super::Key,

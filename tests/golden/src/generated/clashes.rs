@@ -3431,7 +3431,7 @@ pub mod clashes {
     }
 
     /// Arguments of `call`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CallRequest {
         /// `request`
@@ -3525,7 +3525,7 @@ pub mod clashes {
     }
 
     /// Arguments of `edit`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EditRequest {
         /// `request`
@@ -3579,7 +3579,7 @@ pub mod clashes {
     }
 
     /// Results of `edit`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EditResponse {
         /// `result`
@@ -3596,6 +3596,12 @@ pub mod clashes {
         pub handler: u8,
     }
 
+    impl ::core::default::Default for EditResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
     rt::layout! {
         EditResponse: size 6, align 1 {
             0 => result: u8,
@@ -3608,7 +3614,7 @@ pub mod clashes {
     }
 
     /// Arguments of `respond`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RespondRequest {
         /// `request`
@@ -3641,7 +3647,7 @@ pub mod clashes {
     }
 
     /// Results of `respond`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RespondResponse {
         /// `result`
@@ -3654,6 +3660,12 @@ pub mod clashes {
         pub handler: u8,
     }
 
+    impl ::core::default::Default for RespondResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
     rt::layout! {
         RespondResponse: size 4, align 1 {
             0 => result: u8,
@@ -3664,7 +3676,7 @@ pub mod clashes {
     }
 
     /// Arguments of `fail`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FailRequest {
         /// `result`
@@ -3685,13 +3697,19 @@ pub mod clashes {
     }
 
     /// Results of `fail`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FailResponse {
         /// `error`
         pub error: u8,
         /// `ok`
         pub ok: u8,
+    }
+
+    impl ::core::default::Default for FailResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -3702,7 +3720,7 @@ pub mod clashes {
     }
 
     /// Arguments of `poll`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PollRequest {
         /// `a`
@@ -3723,7 +3741,7 @@ pub mod clashes {
     }
 
     /// Arguments of `poll_events`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PollEventsRequest {
         /// `a`
@@ -3744,7 +3762,7 @@ pub mod clashes {
     }
 
     /// Arguments of `wait`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct WaitRequest {
         /// `a`
@@ -3765,7 +3783,7 @@ pub mod clashes {
     }
 
     /// Arguments of `loan`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LoanRequest {
         /// `a`
@@ -3786,7 +3804,7 @@ pub mod clashes {
     }
 
     /// Arguments of `blocking`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BlockingRequest {
         /// `a`
@@ -3807,7 +3825,7 @@ pub mod clashes {
     }
 
     /// Arguments of `retrying`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RetryingRequest {
         /// `a`
@@ -3828,7 +3846,7 @@ pub mod clashes {
     }
 
     /// Arguments of `within`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct WithinRequest {
         /// `a`
@@ -3849,7 +3867,7 @@ pub mod clashes {
     }
 
     /// Arguments of `connect`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ConnectRequest {
         /// `a`
@@ -3870,7 +3888,7 @@ pub mod clashes {
     }
 
     /// Arguments of `connect_with`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ConnectWithRequest {
         /// `a`
@@ -3891,7 +3909,7 @@ pub mod clashes {
     }
 
     /// Arguments of `counters`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CountersRequest {
         /// `a`
@@ -3912,7 +3930,7 @@ pub mod clashes {
     }
 
     /// Arguments of `close`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CloseRequest {
         /// `a`
@@ -3933,7 +3951,7 @@ pub mod clashes {
     }
 
     /// Arguments of `window`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct WindowRequest {
         /// `a`
@@ -3954,7 +3972,7 @@ pub mod clashes {
     }
 
     /// Arguments of `in_flight`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InFlightRequest {
         /// `a`
@@ -3975,7 +3993,7 @@ pub mod clashes {
     }
 
     /// Arguments of `fd`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FdRequest {
         /// `a`
@@ -3996,7 +4014,7 @@ pub mod clashes {
     }
 
     /// Arguments of `recv`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RecvRequest {
         /// `a`
@@ -4017,7 +4035,7 @@ pub mod clashes {
     }
 
     /// Arguments of `reply`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ReplyRequest {
         /// `a`
@@ -4038,7 +4056,7 @@ pub mod clashes {
     }
 
     /// Arguments of `serve`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ServeRequest {
         /// `a`
@@ -4059,7 +4077,7 @@ pub mod clashes {
     }
 
     /// Arguments of `stop`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct StopRequest {
         /// `a`
@@ -4080,7 +4098,7 @@ pub mod clashes {
     }
 
     /// Arguments of `stopper`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct StopperRequest {
         /// `a`
@@ -4101,7 +4119,7 @@ pub mod clashes {
     }
 
     /// Arguments of `clients`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ClientsRequest {
         /// `a`
@@ -4122,7 +4140,7 @@ pub mod clashes {
     }
 
     /// Arguments of `from`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FromRequest {
         /// `a`
@@ -4143,7 +4161,7 @@ pub mod clashes {
     }
 
     /// Arguments of `into`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct IntoRequest {
         /// `a`
@@ -4164,7 +4182,7 @@ pub mod clashes {
     }
 
     /// Arguments of `deref`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DerefRequest {
         /// `a`
@@ -4185,7 +4203,7 @@ pub mod clashes {
     }
 
     /// Arguments of `deref_mut`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DerefMutRequest {
         /// `a`
@@ -4206,7 +4224,7 @@ pub mod clashes {
     }
 
     /// Arguments of `clone`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CloneRequest {
         /// `a`
@@ -4227,7 +4245,7 @@ pub mod clashes {
     }
 
     /// Arguments of `drop`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DropRequest {
         /// `a`
@@ -4248,7 +4266,7 @@ pub mod clashes {
     }
 
     /// Arguments of `set`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SetRequest {
         /// `a`
@@ -4269,7 +4287,7 @@ pub mod clashes {
     }
 
     /// Arguments of `new`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NewRequest {
         /// `a`
@@ -4290,7 +4308,7 @@ pub mod clashes {
     }
 
     /// Arguments of `over`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OverRequest {
         /// `a`
@@ -4311,7 +4329,7 @@ pub mod clashes {
     }
 
     /// Arguments of `bind`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BindRequest {
         /// `a`
@@ -4332,7 +4350,7 @@ pub mod clashes {
     }
 
     /// Arguments of `emit`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EmitRequest {
         /// `a`
@@ -4353,7 +4371,7 @@ pub mod clashes {
     }
 
     /// Arguments of `tell`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TellRequest {
         /// `a`
@@ -4374,7 +4392,7 @@ pub mod clashes {
     }
 
     /// Arguments of `call_async`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CallAsyncRequest {
         /// `a`
@@ -4395,7 +4413,7 @@ pub mod clashes {
     }
 
     /// Arguments of `inproc`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InprocRequest {
         /// `a`
@@ -4416,7 +4434,7 @@ pub mod clashes {
     }
 
     /// Arguments of `pair`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PairRequest {
         /// `a`
@@ -4437,7 +4455,7 @@ pub mod clashes {
     }
 
     /// Arguments of `method`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MethodRequest {
         /// `a`
@@ -4458,7 +4476,7 @@ pub mod clashes {
     }
 
     /// Arguments of `service`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ServiceRequest {
         /// `a`
@@ -4479,7 +4497,7 @@ pub mod clashes {
     }
 
     /// Arguments of `dispatch`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DispatchRequest {
         /// `a`
@@ -4500,7 +4518,7 @@ pub mod clashes {
     }
 
     /// Arguments of `transport`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TransportRequest {
         /// `a`
@@ -4521,7 +4539,7 @@ pub mod clashes {
     }
 
     /// Arguments of `histogram`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HistogramRequest {
         /// `a`
@@ -4542,7 +4560,7 @@ pub mod clashes {
     }
 
     /// Arguments of `fmt`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FmtRequest {
         /// `a`
@@ -4563,7 +4581,7 @@ pub mod clashes {
     }
 
     /// Arguments of `default`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct DefaultRequest {
         /// `a`
@@ -4584,7 +4602,7 @@ pub mod clashes {
     }
 
     /// Arguments of `borrow`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BorrowRequest {
         /// `a`
@@ -4605,7 +4623,7 @@ pub mod clashes {
     }
 
     /// Arguments of `try_into`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TryIntoRequest {
         /// `a`
@@ -4626,7 +4644,7 @@ pub mod clashes {
     }
 
     /// Arguments of `request`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RequestRequest {
         /// `request`
@@ -4655,7 +4673,7 @@ pub mod clashes {
     }
 
     /// Arguments of `option`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OptionRequest {
         /// `option`
@@ -4694,7 +4712,7 @@ pub mod clashes {
     }
 
     /// Arguments of `this`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ThisRequest {
         /// `this`
@@ -4743,7 +4761,7 @@ pub mod clashes {
     }
 
     /// Arguments of `closed`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ClosedEvent {
         /// `to`
@@ -4768,7 +4786,7 @@ pub mod clashes {
     }
 
     /// Arguments of `event`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EventEvent {
         /// `event`
@@ -7172,7 +7190,7 @@ pub mod service {
     }
 
     /// Arguments of `service`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ServiceRequest {
         /// `a`
@@ -7401,7 +7419,7 @@ pub mod request2 {
     }
 
     /// Arguments of `a`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ARequest {
         /// `a`
@@ -7630,7 +7648,7 @@ pub mod core {
     }
 
     /// Arguments of `a`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ARequest {
         /// `a`
@@ -7859,7 +7877,7 @@ pub mod std {
     }
 
     /// Arguments of `a`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ARequest {
         /// `a`
@@ -8088,7 +8106,7 @@ pub mod runtime_core {
     }
 
     /// Arguments of `a`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ARequest {
         /// `a`
@@ -8317,7 +8335,7 @@ pub mod runtime_inproc {
     }
 
     /// Arguments of `a`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ARequest {
         /// `a`
@@ -8546,7 +8564,7 @@ pub mod rt {
     }
 
     /// Arguments of `a`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ARequest {
         /// `a`
@@ -8775,7 +8793,7 @@ pub mod inproc {
     }
 
     /// Arguments of `a`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ARequest {
         /// `a`
@@ -9128,7 +9146,7 @@ pub mod made {
     }
 
     /// Arguments of `moved`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MovedEvent {
         /// `a`
@@ -9149,7 +9167,7 @@ pub mod made {
     }
 
     /// Arguments of `moved_event`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MovedEventRequest {
         /// `a`
@@ -9170,7 +9188,7 @@ pub mod made {
     }
 
     /// Arguments of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutRequest {
         /// `a`
@@ -9191,13 +9209,19 @@ pub mod made {
     }
 
     /// Results of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutResponse {
         /// `result`
         pub result: u8,
         /// `b`
         pub b: u8,
+    }
+
+    impl ::core::default::Default for PutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -9208,7 +9232,7 @@ pub mod made {
     }
 
     /// Arguments of `put_request`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutRequestRequest {
         /// `a`
@@ -9229,7 +9253,7 @@ pub mod made {
     }
 
     /// Arguments of `put_response`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutResponseRequest {
         /// `a`
@@ -9250,7 +9274,7 @@ pub mod made {
     }
 
     /// Arguments of `put_async`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutAsyncRequest {
         /// `a`

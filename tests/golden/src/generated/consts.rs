@@ -275,7 +275,7 @@ pub mod consts {
     }
 
     /// Arguments of `limited`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LimitedRequest {
         /// `value`

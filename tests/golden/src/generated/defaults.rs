@@ -289,7 +289,7 @@ pub mod defaults {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `all`

@@ -445,7 +445,7 @@ pub mod old {
     }
 
     /// Arguments of `get`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct GetRequest {
         /// `a`
@@ -466,7 +466,7 @@ pub mod old {
     }
 
     /// Arguments of `gone`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct GoneEvent {
         /// `a`
@@ -817,7 +817,7 @@ pub mod new {
     }
 
     /// Arguments of `set_it`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SetItRequest {
         /// `old`
@@ -843,7 +843,7 @@ pub mod new {
     }
 
     /// Arguments of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutRequest {
         /// `current`
@@ -864,13 +864,19 @@ pub mod new {
     }
 
     /// Results of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutResponse {
         /// `result`
         pub result: u8,
         /// `old`
         pub old: super::Old,
+    }
+
+    impl ::core::default::Default for PutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -881,7 +887,7 @@ pub mod new {
     }
 
     /// Arguments of `happened`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HappenedEvent {
         /// `gone`
@@ -902,7 +908,7 @@ pub mod new {
     }
 
     /// Arguments of `told`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ToldRequest {
         /// `bits`
@@ -923,7 +929,7 @@ pub mod new {
     }
 
     /// Arguments of `again`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AgainRequest {
         /// `a`
@@ -1053,6 +1059,8 @@ pub mod new {
 
         /// Calls `again`.
         ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -1064,6 +1072,8 @@ pub mod new {
         }
 
         /// Calls `again`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         #[deprecated(note = "again")]
@@ -1101,6 +1111,8 @@ pub mod new {
         }
 
         /// Calls `again`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         #[deprecated(note = "again")]
         pub fn again(&mut self, a: u8) -> Result<u8, rt::CallError<rt::NoError>> {
             let fill = |request: &mut AgainRequest| request.set(a);
@@ -1114,6 +1126,8 @@ pub mod new {
 
     impl<T: rt::ClientTransport, U> Retrying<'_, T, U> {
         /// Calls `again`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         #[deprecated(note = "again")]
         pub fn again(&mut self, a: u8) -> Result<u8, rt::CallError<rt::NoError>> {
             let fill = |request: &mut AgainRequest| request.set(a);

@@ -412,7 +412,7 @@ pub mod directions {
     }
 
     /// Arguments of `only_in`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OnlyInRequest {
         /// `a`
@@ -433,11 +433,17 @@ pub mod directions {
     }
 
     /// Results of `only_out`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OnlyOutResponse {
         /// `a`
         pub a: u32,
+    }
+
+    impl ::core::default::Default for OnlyOutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -447,7 +453,7 @@ pub mod directions {
     }
 
     /// Arguments of `only_inout`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OnlyInoutRequest {
         /// `a`
@@ -468,11 +474,17 @@ pub mod directions {
     }
 
     /// Results of `only_inout`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OnlyInoutResponse {
         /// `a`
         pub a: u32,
+    }
+
+    impl ::core::default::Default for OnlyInoutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -482,7 +494,7 @@ pub mod directions {
     }
 
     /// Results of `two_out`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TwoOutResponse {
         /// `a`
@@ -491,6 +503,12 @@ pub mod directions {
         pub _pad0: rt::Pad<7>,
         /// `b`
         pub b: u64,
+    }
+
+    impl ::core::default::Default for TwoOutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -502,7 +520,7 @@ pub mod directions {
     }
 
     /// Arguments of `in_and_result`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InAndResultRequest {
         /// `a`
@@ -531,7 +549,7 @@ pub mod directions {
     }
 
     /// Arguments of `result_and_out`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ResultAndOutRequest {
         /// `a`
@@ -552,7 +570,7 @@ pub mod directions {
     }
 
     /// Results of `result_and_out`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ResultAndOutResponse {
         /// `result`
@@ -561,6 +579,12 @@ pub mod directions {
         pub _pad0: rt::Pad<3>,
         /// `b`
         pub b: u32,
+    }
+
+    impl ::core::default::Default for ResultAndOutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -572,7 +596,7 @@ pub mod directions {
     }
 
     /// Arguments of `everything`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EverythingRequest {
         /// `a`
@@ -613,7 +637,7 @@ pub mod directions {
     }
 
     /// Results of `everything`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EverythingResponse {
         /// `result`
@@ -632,6 +656,12 @@ pub mod directions {
         pub _pad1: rt::Pad<4>,
     }
 
+    impl ::core::default::Default for EverythingResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
     rt::layout! {
         EverythingResponse: size 24, align 8 {
             0 => result: u8,
@@ -645,7 +675,7 @@ pub mod directions {
     }
 
     /// Arguments of `large`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeRequest {
         /// `a`
@@ -666,7 +696,7 @@ pub mod directions {
     }
 
     /// Arguments of `large_out`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeOutRequest {
         /// `fill`
@@ -687,7 +717,7 @@ pub mod directions {
     }
 
     /// Results of `large_out`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeOutResponse {
         /// `a`
@@ -696,6 +726,12 @@ pub mod directions {
         pub last: u8,
         #[doc(hidden)]
         pub _pad0: rt::Pad<7>,
+    }
+
+    impl ::core::default::Default for LargeOutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -707,7 +743,7 @@ pub mod directions {
     }
 
     /// Arguments of `large_everything`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeEverythingRequest {
         /// `a`
@@ -732,7 +768,7 @@ pub mod directions {
     }
 
     /// Results of `large_everything`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeEverythingResponse {
         /// `result`
@@ -745,6 +781,12 @@ pub mod directions {
         pub c: super::Large,
     }
 
+    impl ::core::default::Default for LargeEverythingResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
     rt::layout! {
         LargeEverythingResponse: size 272, align 8 {
             0 => result: rt::Bool8,
@@ -755,7 +797,7 @@ pub mod directions {
     }
 
     /// Arguments of `large_inout_moved`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeInoutMovedRequest {
         /// `before`
@@ -784,7 +826,7 @@ pub mod directions {
     }
 
     /// Results of `large_inout_moved`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeInoutMovedResponse {
         /// `a`
@@ -793,6 +835,12 @@ pub mod directions {
         pub sum: u16,
         #[doc(hidden)]
         pub _pad0: rt::Pad<6>,
+    }
+
+    impl ::core::default::Default for LargeInoutMovedResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

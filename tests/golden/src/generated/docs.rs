@@ -378,7 +378,7 @@ pub mod docs {
     }
 
     /// Arguments of `act`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ActRequest {
         /// The name to act on.
@@ -403,7 +403,7 @@ pub mod docs {
     }
 
     /// Results of `act`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ActResponse {
         /// `result`
@@ -416,6 +416,12 @@ pub mod docs {
         pub what: super::Either,
     }
 
+    impl ::core::default::Default for ActResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
     rt::layout! {
         ActResponse: size 36, align 4 {
             0 => result: super::Thing,
@@ -426,7 +432,7 @@ pub mod docs {
     }
 
     /// Arguments of `tell`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TellRequest {
         /// what
@@ -447,7 +453,7 @@ pub mod docs {
     }
 
     /// Arguments of `happened`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HappenedEvent {
         /// which
@@ -468,7 +474,7 @@ pub mod docs {
     }
 
     /// Arguments of `undocumented`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct UndocumentedRequest {
         /// `value`

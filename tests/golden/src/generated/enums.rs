@@ -422,7 +422,7 @@ pub mod enums {
     }
 
     /// Arguments of `tier`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TierRequest {
         /// `tier`
@@ -443,7 +443,7 @@ pub mod enums {
     }
 
     /// Arguments of `mode`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ModeRequest {
         /// `mode`
@@ -464,7 +464,7 @@ pub mod enums {
     }
 
     /// Arguments of `all`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AllRequest {
         /// `enums`
@@ -485,7 +485,7 @@ pub mod enums {
     }
 
     /// Arguments of `several`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SeveralRequest {
         /// `a`
@@ -514,7 +514,7 @@ pub mod enums {
     }
 
     /// Results of `several`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SeveralResponse {
         /// `b`
@@ -523,6 +523,12 @@ pub mod enums {
         pub c: super::Tier,
         #[doc(hidden)]
         pub _pad0: rt::Pad<1>,
+    }
+
+    impl ::core::default::Default for SeveralResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

@@ -331,7 +331,7 @@ pub mod errors {
     }
 
     /// Arguments of `nothing`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NothingRequest {
         /// `code`
@@ -352,7 +352,7 @@ pub mod errors {
     }
 
     /// Arguments of `number`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NumberRequest {
         /// `code`
@@ -373,7 +373,7 @@ pub mod errors {
     }
 
     /// Arguments of `truth`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TruthRequest {
         /// `code`
@@ -394,7 +394,7 @@ pub mod errors {
     }
 
     /// Arguments of `large`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeRequest {
         /// `code`
@@ -415,7 +415,7 @@ pub mod errors {
     }
 
     /// Arguments of `outs`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OutsRequest {
         /// `code`
@@ -436,13 +436,19 @@ pub mod errors {
     }
 
     /// Results of `outs`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OutsResponse {
         /// `item`
         pub item: super::Item,
         /// `count`
         pub count: u64,
+    }
+
+    impl ::core::default::Default for OutsResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -453,7 +459,7 @@ pub mod errors {
     }
 
     /// Arguments of `place`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PlaceRequest {
         /// `item`
@@ -482,11 +488,17 @@ pub mod errors {
     }
 
     /// Results of `place`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PlaceResponse {
         /// `item`
         pub item: super::Item,
+    }
+
+    impl ::core::default::Default for PlaceResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -496,7 +508,7 @@ pub mod errors {
     }
 
     /// Arguments of `both`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BothRequest {
         /// `code`
@@ -525,7 +537,7 @@ pub mod errors {
     }
 
     /// Results of `both`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BothResponse {
         /// `result`
@@ -536,6 +548,12 @@ pub mod errors {
         pub more: rt::Bool8,
         #[doc(hidden)]
         pub _pad0: rt::Pad<7>,
+    }
+
+    impl ::core::default::Default for BothResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

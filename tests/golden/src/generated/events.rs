@@ -189,7 +189,7 @@ pub mod sensors {
     }
 
     /// Arguments of `start`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct StartRequest {
         /// `sensor`
@@ -210,7 +210,7 @@ pub mod sensors {
     }
 
     /// Arguments of `sampled`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SampledEvent {
         /// `reading`
@@ -231,7 +231,7 @@ pub mod sensors {
     }
 
     /// Arguments of `several`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SeveralEvent {
         /// `a`
@@ -512,7 +512,7 @@ pub mod alarm {
     }
 
     /// Arguments of `rang`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RangEvent {
         /// `level`

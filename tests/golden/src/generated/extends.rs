@@ -162,7 +162,7 @@ pub mod base {
     }
 
     /// Arguments of `look`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LookRequest {
         /// `key`
@@ -183,7 +183,7 @@ pub mod base {
     }
 
     /// Arguments of `changed`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ChangedEvent {
         /// `key`
@@ -537,7 +537,7 @@ pub mod middle {
     }
 
     /// Arguments of `look`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LookRequest {
         /// `key`
@@ -558,7 +558,7 @@ pub mod middle {
     }
 
     /// Arguments of `changed`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ChangedEvent {
         /// `key`
@@ -579,7 +579,7 @@ pub mod middle {
     }
 
     /// Arguments of `store`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct StoreRequest {
         /// `key`
@@ -1014,7 +1014,7 @@ pub mod top {
     }
 
     /// Arguments of `look`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LookRequest {
         /// `key`
@@ -1035,7 +1035,7 @@ pub mod top {
     }
 
     /// Arguments of `changed`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ChangedEvent {
         /// `key`
@@ -1056,7 +1056,7 @@ pub mod top {
     }
 
     /// Arguments of `store`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct StoreRequest {
         /// `key`

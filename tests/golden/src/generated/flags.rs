@@ -283,7 +283,7 @@ pub mod flags {
     }
 
     /// Arguments of `options`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OptionsRequest {
         /// `options`
@@ -304,7 +304,7 @@ pub mod flags {
     }
 
     /// Arguments of `access`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AccessRequest {
         /// `access`
@@ -325,7 +325,7 @@ pub mod flags {
     }
 
     /// Arguments of `all`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AllRequest {
         /// `request`

@@ -208,7 +208,7 @@ pub mod ids {
     }
 
     /// Arguments of `first`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FirstRequest {
         /// `a`
@@ -229,7 +229,7 @@ pub mod ids {
     }
 
     /// Arguments of `ninth`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NinthRequest {
         /// `a`
@@ -250,7 +250,7 @@ pub mod ids {
     }
 
     /// Arguments of `tenth`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TenthRequest {
         /// `a`
@@ -271,7 +271,7 @@ pub mod ids {
     }
 
     /// Arguments of `third`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ThirdEvent {
         /// `a`
@@ -292,7 +292,7 @@ pub mod ids {
     }
 
     /// Arguments of `far`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FarRequest {
         /// `a`
@@ -313,7 +313,7 @@ pub mod ids {
     }
 
     /// Arguments of `last`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LastRequest {
         /// `a`

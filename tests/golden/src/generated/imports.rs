@@ -192,7 +192,7 @@ pub mod markers {
     }
 
     /// Arguments of `ping`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PingRequest {
         /// `value`
@@ -213,7 +213,7 @@ pub mod markers {
     }
 
     /// Arguments of `find`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FindRequest {
         /// `id`
@@ -234,7 +234,7 @@ pub mod markers {
     }
 
     /// Arguments of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutRequest {
         /// `marker`
@@ -255,11 +255,17 @@ pub mod markers {
     }
 
     /// Results of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutResponse {
         /// `place`
         pub place: super::acme_geo::Place,
+    }
+
+    impl ::core::default::Default for PutResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

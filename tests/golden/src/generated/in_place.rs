@@ -301,7 +301,7 @@ pub mod filter {
     }
 
     /// Arguments of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertRequest {
         /// `image`
@@ -322,11 +322,17 @@ pub mod filter {
     }
 
     /// Results of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertResponse {
         /// `image`
         pub image: super::Image,
+    }
+
+    impl ::core::default::Default for InvertResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -336,7 +342,7 @@ pub mod filter {
     }
 
     /// Arguments of `brighten`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BrightenRequest {
         /// `image`
@@ -365,11 +371,17 @@ pub mod filter {
     }
 
     /// Results of `brighten`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BrightenResponse {
         /// `image`
         pub image: super::Image,
+    }
+
+    impl ::core::default::Default for BrightenResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -379,7 +391,7 @@ pub mod filter {
     }
 
     /// Arguments of `mask`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MaskRequest {
         /// `image`
@@ -412,11 +424,17 @@ pub mod filter {
     }
 
     /// Results of `mask`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MaskResponse {
         /// `image`
         pub image: super::Image,
+    }
+
+    impl ::core::default::Default for MaskResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -426,7 +444,7 @@ pub mod filter {
     }
 
     /// Arguments of `checked`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CheckedRequest {
         /// `image`
@@ -447,11 +465,17 @@ pub mod filter {
     }
 
     /// Results of `checked`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CheckedResponse {
         /// `image`
         pub image: super::Image,
+    }
+
+    impl ::core::default::Default for CheckedResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -461,7 +485,7 @@ pub mod filter {
     }
 
     /// Arguments of `counted`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CountedRequest {
         /// `count`
@@ -490,7 +514,7 @@ pub mod filter {
     }
 
     /// Results of `counted`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CountedResponse {
         /// `count`
@@ -499,6 +523,12 @@ pub mod filter {
         pub image: super::Image,
         #[doc(hidden)]
         pub _pad0: rt::Pad<6>,
+    }
+
+    impl ::core::default::Default for CountedResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -510,7 +540,7 @@ pub mod filter {
     }
 
     /// Arguments of `small`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SmallRequest {
         /// `count`
@@ -531,11 +561,17 @@ pub mod filter {
     }
 
     /// Results of `small`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SmallResponse {
         /// `count`
         pub count: u32,
+    }
+
+    impl ::core::default::Default for SmallResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -545,7 +581,7 @@ pub mod filter {
     }
 
     /// Arguments of `flags`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FlagsRequest {
         /// `a`
@@ -574,13 +610,19 @@ pub mod filter {
     }
 
     /// Results of `flags`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FlagsResponse {
         /// `a`
         pub a: rt::Bool8,
         /// `b`
         pub b: rt::Bool8,
+    }
+
+    impl ::core::default::Default for FlagsResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

@@ -745,7 +745,7 @@ pub mod interface {
     }
 
     /// Arguments of `event`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EventRequest {
         /// `event`
@@ -774,7 +774,7 @@ pub mod interface {
     }
 
     /// Arguments of `void`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct VoidRequest {
         /// `in`
@@ -799,13 +799,19 @@ pub mod interface {
     }
 
     /// Results of `void`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct VoidResponse {
         /// `out`
         pub out: u8,
         /// `inout`
         pub inout: u8,
+    }
+
+    impl ::core::default::Default for VoidResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -816,7 +822,7 @@ pub mod interface {
     }
 
     /// Arguments of `oneway`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OnewayRequest {
         /// `oneway`
@@ -837,7 +843,7 @@ pub mod interface {
     }
 
     /// Arguments of `type`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TypeRequest {
         /// `type`
@@ -866,7 +872,7 @@ pub mod interface {
     }
 
     /// Arguments of `match`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct MatchRequest {
         /// `impl`
@@ -887,7 +893,7 @@ pub mod interface {
     }
 
     /// Arguments of `struct`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct StructEvent {
         /// `struct`
@@ -908,7 +914,7 @@ pub mod interface {
     }
 
     /// Arguments of `self`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SelfRequest {
         /// `super`
@@ -929,7 +935,7 @@ pub mod interface {
     }
 
     /// Arguments of `async`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AsyncRequest {
         /// `await`

@@ -469,7 +469,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `get`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct GetRequest {
         /// `key`
@@ -490,7 +490,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutRequest {
         /// `record`
@@ -519,7 +519,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `scan`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ScanRequest {
         /// `query`
@@ -548,7 +548,7 @@ pub mod kv_store {
     }
 
     /// Results of `scan`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ScanResponse {
         /// `cursor`
@@ -557,6 +557,12 @@ pub mod kv_store {
         pub page: rt::List<super::Key, 16>,
         #[doc(hidden)]
         pub _pad0: rt::Pad<6>,
+    }
+
+    impl ::core::default::Default for ScanResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -568,7 +574,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `touch`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TouchRequest {
         /// `key`
@@ -589,7 +595,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `has`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HasRequest {
         /// `key`
@@ -610,7 +616,7 @@ pub mod kv_store {
     }
 
     /// Arguments of `evicted`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EvictedEvent {
         /// `key`
@@ -683,6 +689,10 @@ pub mod kv_store {
     impl<T: rt::ClientTransport, U> ClientOver<T, U> {
         /// Calls `get`.
         ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -693,6 +703,10 @@ pub mod kv_store {
         }
 
         /// Calls `get`.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn get_async(&self, key: &super::Key) -> rt::Pending<'_, method::Get, T, U> {
@@ -799,6 +813,10 @@ pub mod kv_store {
 
     impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
         /// Calls `get`.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn get(
             &mut self,
             key: &super::Key,
@@ -843,6 +861,10 @@ pub mod kv_store {
 
     impl<T: rt::ClientTransport, U> Retrying<'_, T, U> {
         /// Calls `get`.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn get(
             &mut self,
             key: &super::Key,

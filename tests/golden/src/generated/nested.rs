@@ -424,7 +424,7 @@ pub mod images {
     }
 
     /// Arguments of `list`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ListRequest {
         /// `way`
@@ -445,7 +445,7 @@ pub mod images {
     }
 
     /// Arguments of `format`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FormatRequest {
         /// `image`

@@ -187,7 +187,7 @@ pub mod mixed {
     }
 
     /// Arguments of `note`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NoteRequest {
         /// `note`
@@ -208,7 +208,7 @@ pub mod mixed {
     }
 
     /// Arguments of `several`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SeveralRequest {
         /// `a`
@@ -534,7 +534,7 @@ pub mod sink {
     }
 
     /// Arguments of `push`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PushRequest {
         /// `value`

@@ -276,7 +276,7 @@ pub mod optionals {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `all`
@@ -297,7 +297,7 @@ pub mod optionals {
     }
 
     /// Arguments of `twice`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TwiceRequest {
         /// `value`
@@ -318,7 +318,7 @@ pub mod optionals {
     }
 
     /// Arguments of `both`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BothRequest {
         /// `left`
@@ -343,13 +343,19 @@ pub mod optionals {
     }
 
     /// Results of `both`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct BothResponse {
         /// `first`
         pub first: rt::Opt<rt::Bool8>,
         /// `second`
         pub second: rt::Opt<rt::Str<6>>,
+    }
+
+    impl ::core::default::Default for BothResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

@@ -270,7 +270,7 @@ pub mod camera {
     }
 
     /// Arguments of `twice`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TwiceRequest {
         /// `value`
@@ -291,7 +291,7 @@ pub mod camera {
     }
 
     /// Arguments of `frame`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FrameRequest {
         /// `number`
@@ -312,7 +312,7 @@ pub mod camera {
     }
 
     /// Arguments of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertRequest {
         /// `frame`
@@ -333,11 +333,17 @@ pub mod camera {
     }
 
     /// Results of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertResponse {
         /// `frame`
         pub frame: super::Frame,
+    }
+
+    impl ::core::default::Default for InvertResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -347,7 +353,7 @@ pub mod camera {
     }
 
     /// Arguments of `note`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NoteRequest {
         /// `number`
@@ -368,7 +374,7 @@ pub mod camera {
     }
 
     /// Arguments of `taken`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TakenEvent {
         /// `number`
@@ -429,6 +435,8 @@ pub mod camera {
     impl<T: rt::ClientTransport, U> ClientOver<T, U> {
         /// Calls `twice`.
         ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -439,6 +447,8 @@ pub mod camera {
         }
 
         /// Calls `twice`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn twice_async(&self, value: u64) -> rt::Pending<'_, method::Twice, T, U> {
@@ -502,6 +512,8 @@ pub mod camera {
 
     impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
         /// Calls `twice`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn twice(&mut self, value: u64) -> Result<u64, rt::CallError<super::Fault>> {
             let fill = |request: &mut TwiceRequest| request.set(value);
             self.0.call::<method::Twice>(fill)
@@ -529,6 +541,8 @@ pub mod camera {
 
     impl<T: rt::ClientTransport, U> Retrying<'_, T, U> {
         /// Calls `twice`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn twice(&mut self, value: u64) -> Result<u64, rt::CallError<super::Fault>> {
             let fill = |request: &mut TwiceRequest| request.set(value);
             self.0.call::<method::Twice>(fill)
@@ -781,7 +795,7 @@ pub mod archive {
     }
 
     /// Arguments of `settings`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SettingsRequest {
         /// `number`
@@ -802,7 +816,7 @@ pub mod archive {
     }
 
     /// Arguments of `has`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HasRequest {
         /// `number`
@@ -823,7 +837,7 @@ pub mod archive {
     }
 
     /// Arguments of `stored`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct StoredEvent {
         /// `frame`
@@ -1106,7 +1120,7 @@ pub mod shutter {
     }
 
     /// Arguments of `press`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PressRequest {
         /// `how`
@@ -1317,7 +1331,7 @@ pub mod weather {
     }
 
     /// Arguments of `changed`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ChangedEvent {
         /// `to`

@@ -210,7 +210,7 @@ pub mod grown {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `grown`
@@ -231,7 +231,7 @@ pub mod grown {
     }
 
     /// Arguments of `future`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FutureRequest {
         /// `future`

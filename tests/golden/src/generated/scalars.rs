@@ -541,7 +541,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_u8`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfU8Request {
         /// `value`
@@ -562,7 +562,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_u16`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfU16Request {
         /// `value`
@@ -583,7 +583,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_u32`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfU32Request {
         /// `value`
@@ -604,7 +604,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_u64`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfU64Request {
         /// `value`
@@ -625,7 +625,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_i8`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfI8Request {
         /// `value`
@@ -646,7 +646,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_i16`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfI16Request {
         /// `value`
@@ -667,7 +667,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_i32`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfI32Request {
         /// `value`
@@ -688,7 +688,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_i64`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfI64Request {
         /// `value`
@@ -709,7 +709,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_f32`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfF32Request {
         /// `value`
@@ -730,7 +730,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_f64`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfF64Request {
         /// `value`
@@ -751,7 +751,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_bool`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfBoolRequest {
         /// `value`
@@ -772,7 +772,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_struct`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfStructRequest {
         /// `value`
@@ -793,7 +793,7 @@ pub mod scalars {
     }
 
     /// Arguments of `of_plain`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OfPlainRequest {
         /// `value`
@@ -814,7 +814,7 @@ pub mod scalars {
     }
 
     /// Arguments of `all`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AllRequest {
         /// `a`
@@ -855,7 +855,7 @@ pub mod scalars {
     }
 
     /// Results of `all`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AllResponse {
         /// `e`
@@ -870,6 +870,12 @@ pub mod scalars {
         pub _pad1: rt::Pad<3>,
         /// `h`
         pub h: f32,
+    }
+
+    impl ::core::default::Default for AllResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

@@ -84,7 +84,7 @@ pub mod lanes_first {
     }
 
     /// Arguments of `add`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AddRequest {
         /// `a`
@@ -364,7 +364,7 @@ pub mod memory_first {
     }
 
     /// Arguments of `add`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AddRequest {
         /// `a`
@@ -644,7 +644,7 @@ pub mod nodes_first {
     }
 
     /// Arguments of `add`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AddRequest {
         /// `a`
@@ -968,7 +968,7 @@ pub mod apart {
     }
 
     /// Arguments of `add`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AddRequest {
         /// `a`
@@ -1255,7 +1255,7 @@ pub mod tuned {
     }
 
     /// Arguments of `add`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AddRequest {
         /// `a`
@@ -1581,7 +1581,7 @@ pub mod unnamed {
     }
 
     /// Arguments of `add`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AddRequest {
         /// `a`

@@ -239,7 +239,7 @@ pub mod camera {
     }
 
     /// Arguments of `twice`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TwiceRequest {
         /// `value`
@@ -260,7 +260,7 @@ pub mod camera {
     }
 
     /// Arguments of `frame`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FrameRequest {
         /// `number`
@@ -281,7 +281,7 @@ pub mod camera {
     }
 
     /// Arguments of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertRequest {
         /// `frame`
@@ -302,11 +302,17 @@ pub mod camera {
     }
 
     /// Results of `invert`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct InvertResponse {
         /// `frame`
         pub frame: super::Frame,
+    }
+
+    impl ::core::default::Default for InvertResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -316,7 +322,7 @@ pub mod camera {
     }
 
     /// Arguments of `note`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct NoteRequest {
         /// `number`
@@ -337,7 +343,7 @@ pub mod camera {
     }
 
     /// Arguments of `taken`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TakenEvent {
         /// `number`
@@ -398,6 +404,8 @@ pub mod camera {
     impl<T: rt::ClientTransport, U> ClientOver<T, U> {
         /// Calls `twice`.
         ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -408,6 +416,8 @@ pub mod camera {
         }
 
         /// Calls `twice`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn twice_async(&self, value: u64) -> rt::Pending<'_, method::Twice, T, U> {
@@ -471,6 +481,8 @@ pub mod camera {
 
     impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
         /// Calls `twice`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn twice(&mut self, value: u64) -> Result<u64, rt::CallError<super::Fault>> {
             let fill = |request: &mut TwiceRequest| request.set(value);
             self.0.call::<method::Twice>(fill)
@@ -498,6 +510,8 @@ pub mod camera {
 
     impl<T: rt::ClientTransport, U> Retrying<'_, T, U> {
         /// Calls `twice`.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn twice(&mut self, value: u64) -> Result<u64, rt::CallError<super::Fault>> {
             let fill = |request: &mut TwiceRequest| request.set(value);
             self.0.call::<method::Twice>(fill)
@@ -689,7 +703,7 @@ pub mod shutter {
     }
 
     /// Arguments of `press`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PressRequest {
         /// `how`

@@ -270,7 +270,7 @@ pub mod texts {
     }
 
     /// Arguments of `odd`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OddRequest {
         /// `text`
@@ -291,7 +291,7 @@ pub mod texts {
     }
 
     /// Arguments of `even`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EvenRequest {
         /// `text`
@@ -312,7 +312,7 @@ pub mod texts {
     }
 
     /// Arguments of `raw`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RawRequest {
         /// `data`
@@ -333,7 +333,7 @@ pub mod texts {
     }
 
     /// Arguments of `large`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct LargeRequest {
         /// `data`
@@ -354,7 +354,7 @@ pub mod texts {
     }
 
     /// Arguments of `all`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AllRequest {
         /// `texts`
@@ -375,7 +375,7 @@ pub mod texts {
     }
 
     /// Arguments of `join`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct JoinRequest {
         /// `left`
@@ -400,13 +400,19 @@ pub mod texts {
     }
 
     /// Results of `join`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct JoinResponse {
         /// `both`
         pub both: rt::Str<61, 1>,
         /// `length`
         pub length: u16,
+    }
+
+    impl ::core::default::Default for JoinResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {

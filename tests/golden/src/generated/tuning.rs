@@ -384,7 +384,7 @@ pub mod tuned {
     }
 
     /// Arguments of `get`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct GetRequest {
         /// `key`
@@ -405,7 +405,7 @@ pub mod tuned {
     }
 
     /// Arguments of `put`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct PutRequest {
         /// `key`
@@ -434,7 +434,7 @@ pub mod tuned {
     }
 
     /// Arguments of `has`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HasRequest {
         /// `key`
@@ -497,6 +497,10 @@ pub mod tuned {
     impl<T: rt::ClientTransport, U> ClientOver<T, U> {
         /// Calls `get`.
         ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -508,6 +512,10 @@ pub mod tuned {
 
         /// Calls `get`.
         ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn get_async(&self, key: &super::Key) -> rt::Pending<'_, method::Get, T, U> {
             let fill = |request: &mut GetRequest| request.set(key);
@@ -515,6 +523,8 @@ pub mod tuned {
         }
 
         /// Calls `put`.
+        ///
+        /// Deadline: 1s, unless `within` gives the call another.
         ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
@@ -532,6 +542,8 @@ pub mod tuned {
 
         /// Calls `put`.
         ///
+        /// Deadline: 1s, unless `within` gives the call another.
+        ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn put_async(
             &self,
@@ -544,6 +556,10 @@ pub mod tuned {
 
         /// Calls `has`.
         ///
+        /// Deadline: 5ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
         /// # Errors
@@ -555,6 +571,10 @@ pub mod tuned {
 
         /// Calls `has`.
         ///
+        /// Deadline: 5ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
+        ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn has_async(&self, key: &super::Key) -> rt::Pending<'_, method::Has, T, U> {
             let fill = |request: &mut HasRequest| request.set(key);
@@ -562,6 +582,8 @@ pub mod tuned {
         }
 
         /// Calls `elsewhere`.
+        ///
+        /// Deadline: 5ms, unless `within` gives the call another.
         ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
         ///
@@ -572,6 +594,8 @@ pub mod tuned {
         }
 
         /// Calls `elsewhere`.
+        ///
+        /// Deadline: 5ms, unless `within` gives the call another.
         ///
         /// The future ends with the reply, at the deadline, or when the server is gone.
         pub fn elsewhere_async(&self) -> rt::Pending<'_, method::Elsewhere, T, U> {
@@ -585,12 +609,18 @@ pub mod tuned {
 
     impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
         /// Calls `get`.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn get(&mut self, key: &super::Key) -> Result<u64, rt::CallError<rt::NoError>> {
             let fill = |request: &mut GetRequest| request.set(key);
             self.0.call::<method::Get>(fill)
         }
 
         /// Calls `put`.
+        ///
+        /// Deadline: 1s, unless `within` gives the call another.
         pub fn put(
             &mut self,
             key: &super::Key,
@@ -601,12 +631,18 @@ pub mod tuned {
         }
 
         /// Calls `has`.
+        ///
+        /// Deadline: 5ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn has(&mut self, key: &super::Key) -> Result<bool, rt::CallError<rt::NoError>> {
             let fill = |request: &mut HasRequest| request.set(key);
             self.0.call::<method::Has>(fill)
         }
 
         /// Calls `elsewhere`.
+        ///
+        /// Deadline: 5ms, unless `within` gives the call another.
         pub fn elsewhere(&mut self) -> Result<(), rt::CallError<rt::NoError>> {
             self.0.call::<method::Elsewhere>(|_| {})
         }
@@ -618,12 +654,20 @@ pub mod tuned {
 
     impl<T: rt::ClientTransport, U> Retrying<'_, T, U> {
         /// Calls `get`.
+        ///
+        /// Deadline: 50µs, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn get(&mut self, key: &super::Key) -> Result<u64, rt::CallError<rt::NoError>> {
             let fill = |request: &mut GetRequest| request.set(key);
             self.0.call::<method::Get>(fill)
         }
 
         /// Calls `has`.
+        ///
+        /// Deadline: 5ms, unless `within` gives the call another.
+        ///
+        /// Idempotent: `retrying` may repeat it.
         pub fn has(&mut self, key: &super::Key) -> Result<bool, rt::CallError<rt::NoError>> {
             let fill = |request: &mut HasRequest| request.set(key);
             self.0.call::<method::Has>(fill)

@@ -840,7 +840,7 @@ pub mod unions {
     }
 
     /// Arguments of `query`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct QueryRequest {
         /// `query`
@@ -861,7 +861,7 @@ pub mod unions {
     }
 
     /// Arguments of `shape`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ShapeRequest {
         /// `shape`
@@ -882,7 +882,7 @@ pub mod unions {
     }
 
     /// Arguments of `tight`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct TightRequest {
         /// `tight`
@@ -903,7 +903,7 @@ pub mod unions {
     }
 
     /// Arguments of `empty`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EmptyRequest {
         /// `empty`
@@ -924,7 +924,7 @@ pub mod unions {
     }
 
     /// Arguments of `sparse`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SparseRequest {
         /// `sparse`
@@ -945,7 +945,7 @@ pub mod unions {
     }
 
     /// Arguments of `all`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AllRequest {
         /// `holder`

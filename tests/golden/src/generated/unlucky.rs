@@ -1197,7 +1197,7 @@ pub mod selves {
     }
 
     /// Arguments of `self`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SelfRequest {
         /// `a`
@@ -1218,7 +1218,7 @@ pub mod selves {
     }
 
     /// Arguments of `other`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct OtherRequest {
         /// `self`
@@ -1243,7 +1243,7 @@ pub mod selves {
     }
 
     /// Arguments of `this`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ThisEvent {
         /// `self`
@@ -1264,7 +1264,7 @@ pub mod selves {
     }
 
     /// Arguments of `foo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct FooRequest {
         /// `foo`
@@ -1705,7 +1705,7 @@ pub mod super_ {
     }
 
     /// Arguments of `super`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SuperRequest {
         /// `crate`
@@ -1726,7 +1726,7 @@ pub mod super_ {
     }
 
     /// Arguments of `crate`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct CrateRequest {
         /// `a`
@@ -1747,7 +1747,7 @@ pub mod super_ {
     }
 
     /// Arguments of `event`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EventEvent {
         /// `self`
@@ -2026,7 +2026,7 @@ pub mod client {
     }
 
     /// Arguments of `client`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ClientRequest {
         /// `a`
@@ -2255,7 +2255,7 @@ pub mod server {
     }
 
     /// Arguments of `server`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ServerRequest {
         /// `a`
@@ -2484,7 +2484,7 @@ pub mod service {
     }
 
     /// Arguments of `Service`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ServiceRequest {
         /// `a`
@@ -2713,7 +2713,7 @@ pub mod handler {
     }
 
     /// Arguments of `handler`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct HandlerRequest {
         /// `a`
@@ -2942,7 +2942,7 @@ pub mod request {
     }
 
     /// Arguments of `request`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct RequestRequest {
         /// `a`
@@ -3198,7 +3198,7 @@ pub mod event {
     }
 
     /// Arguments of `event`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EventRequest {
         /// `a`
@@ -3219,7 +3219,7 @@ pub mod event {
     }
 
     /// Arguments of `event2`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct Event2Event {
         /// `b`

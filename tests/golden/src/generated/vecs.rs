@@ -334,7 +334,7 @@ pub mod vecs {
     }
 
     /// Arguments of `echo`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct EchoRequest {
         /// `vecs`
@@ -355,7 +355,7 @@ pub mod vecs {
     }
 
     /// Arguments of `sum`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SumRequest {
         /// `numbers`
@@ -376,7 +376,7 @@ pub mod vecs {
     }
 
     /// Arguments of `reverse`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct ReverseRequest {
         /// `numbers`
@@ -397,7 +397,7 @@ pub mod vecs {
     }
 
     /// Arguments of `split`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SplitRequest {
         /// `numbers`
@@ -418,13 +418,19 @@ pub mod vecs {
     }
 
     /// Results of `split`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct SplitResponse {
         /// `negative`
         pub negative: rt::List<i32, 8>,
         /// `positive`
         pub positive: rt::List<i32, 8>,
+    }
+
+    impl ::core::default::Default for SplitResponse {
+        fn default() -> Self {
+            rt::zeroed()
+        }
     }
 
     rt::layout! {
@@ -435,7 +441,7 @@ pub mod vecs {
     }
 
     /// Arguments of `all`.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
     pub struct AllRequest {
         /// `flags`
