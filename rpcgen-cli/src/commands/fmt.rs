@@ -33,13 +33,16 @@ pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
     let mut fine = true;
     for (path, tree) in args.files.iter().zip(&trees) {
         let source = sources.get(tree.source);
-        let text = fmt::format(&tree.file, &source.text);
+        let mut text = fmt::format(&tree.file, &source.text);
         let name = &source.name;
         if !still_says_the_same(name, &text, &tree.file) {
             return Err(Stop::advised(
                 format!("the formatted `{name}` would not say the same, so it is left alone"),
                 "this is a defect of rpcgen; please report the file",
             ));
+        }
+        if has_carriage_returns(&source.text) {
+            text = text.replace("\r\n", "\n").replace('\n', "\r\n");
         }
         if args.check {
             if let Some(line) = first_difference(&source.text, &text) {
@@ -73,6 +76,12 @@ fn still_says_the_same(name: &str, text: &str, before: &File) -> bool {
     let (after, found) = parse::parse(source, text);
     found.iter().all(|found| found.severity != Severity::Error)
         && json::same_but_for_places(before, &after)
+}
+
+/// True if lines end as on Windows, which the first one decides; then they are left so.
+fn has_carriage_returns(text: &str) -> bool {
+    text.find('\n')
+        .is_some_and(|end| text[..end].ends_with('\r'))
 }
 
 /// The first line in which two texts differ, from 1.

@@ -30,6 +30,23 @@ fn formats_in_place_and_keeps_comments() {
 }
 
 #[test]
+fn line_ends_stay_as_they_are() {
+    let folder = Folder::new();
+    let windows = MESSY.replace('\n', "\r\n");
+    folder
+        .write("unix.idl", MESSY)
+        .write("windows.idl", &windows);
+    folder.run(&["fmt", "unix.idl", "windows.idl"]).exits(0);
+    let unix = folder.read("unix.idl");
+    assert!(!unix.contains('\r'), "{unix}");
+    assert_eq!(folder.read("windows.idl"), unix.replace('\n', "\r\n"));
+    folder
+        .run(&["fmt", "--check", "windows.idl"])
+        .exits(0)
+        .silent();
+}
+
+#[test]
 fn check_names_every_file_and_writes_nothing() {
     let folder = Folder::new();
     folder
