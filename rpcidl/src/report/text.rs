@@ -249,8 +249,12 @@ impl Page<'_> {
         self.slots(&lane(interface));
         for method in methods {
             let call = method.kind == MethodKind::Call;
+            let arguments = match method.kind {
+                MethodKind::Call | MethodKind::Oneway => "request",
+                MethodKind::Event => "event",
+            };
             for (what, message) in [
-                ("request", Some(&method.request)),
+                (arguments, Some(&method.request)),
                 ("response", call.then_some(&method.response)),
             ] {
                 let Some(message) = message.filter(|message| message.size > 0) else {
