@@ -1,6 +1,10 @@
 //! Talking to a server before there is shared memory.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::Duration;
 
 use runtime_core::AttachError;
@@ -24,12 +28,25 @@ pub(crate) struct Dialled<'a> {
     pub(crate) peer: PeerProcess,
 }
 
+/// True if an address is the path of a file that is not a socket.
+fn is_another_file(address: &SocketAddrUnix) -> bool {
+    address.path_bytes().is_some_and(|path| {
+        let found = fs::metadata(OsStr::from_bytes(path));
+        found.is_ok_and(|found| !found.file_type().is_socket())
+    })
+}
+
 impl<'a> Dialled<'a> {
     /// Connects to the server at a socket's address, which goes by `name`.
     pub(crate) fn at(name: &'a str, address: &SocketAddrUnix) -> Result<Self, AttachError> {
         let socket = socket::new()?;
         socket::set_patience(&socket, PATIENCE)?;
         retry_on_intr(|| connect(&socket, address)).map_err(|error| match error {
+            // What is no socket refuses like a socket whose server is gone.
+            Errno::CONNREFUSED if is_another_file(address) => AttachError::Foreign {
+                name: name.into(),
+                what: "it is not a socket".into(),
+            },
             Errno::CONNREFUSED | Errno::NOENT => AttachError::NotFound { name: name.into() },
             Errno::ACCESS | Errno::PERM => AttachError::Denied {
                 name: name.into(),

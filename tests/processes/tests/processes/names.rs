@@ -108,13 +108,15 @@ fn a_path_that_is_something_else() {
         assert!(what.contains("exists and is not a socket"), "{what}");
     }
     assert_eq!(fs::read_to_string(&file).expect("it is there"), "precious");
-    let error = unreachable::<SameUser>(text(&file));
-    assert_eq!(
-        error,
-        AttachError::NotFound {
-            name: text(&file).into()
-        }
-    );
+    for path in [&file, &link, &folder.path().join(".")] {
+        assert_eq!(
+            unreachable::<SameUser>(text(path)),
+            AttachError::Foreign {
+                name: text(path).into(),
+                what: "it is not a socket".into()
+            }
+        );
+    }
 }
 
 #[test]
