@@ -159,6 +159,19 @@ impl Lower<'_> {
                 .fix("write `=`", span, " ="),
             );
         }
+        if let Some(at) = kids.take(Rule::wrong_at) {
+            let span = self.node_span(&at);
+            self.report(
+                span,
+                Diagnostic::error(
+                    Code::E0109,
+                    span,
+                    "`@` stands between the name and its value",
+                )
+                .label("expected `=`")
+                .fix("write `=`", span, "= "),
+            );
+        }
     }
 
     /// `reserved 7` or `reserved 8..15`, without what ends it.

@@ -102,11 +102,12 @@ pub(super) fn generates(view: &View<'_, '_>) -> Option<Diagnostic> {
     )
 }
 
-/// `throws A, B`
+/// `throws A, B` and `throws A throws B`
 pub(super) fn two_errors(view: &View<'_, '_>) -> Option<Diagnostic> {
     let piece = view.piece;
     let thrown = (0..view.at).rev().take(8).any(|at| piece.is(at, "throws"));
-    if view.stop.rule != Rule::strict_method || !piece.is(view.at, ",") || !thrown {
+    let another = piece.is(view.at, ",") || piece.is(view.at, "throws");
+    if view.stop.rule != Rule::strict_method || !another || !thrown {
         return None;
     }
     Some(
