@@ -37,16 +37,17 @@ impl<T: ClientTransport, U> Core<T, U> {
         };
         let now = self.transport.now();
         self.calls.stamp(now);
+        // First what is due: where a reply came in at each look, it would never be.
+        if now >= self.calls.earliest() {
+            return Ok(self.expire::<S>(now, deliver));
+        }
         for _ in 0..looks {
             let delivered = self.deliver::<S>(deliver);
             if delivered != 0 {
                 return Ok(delivered);
             }
         }
-        if now < self.calls.earliest() {
-            return Ok(0);
-        }
-        Ok(self.expire::<S>(now, deliver))
+        Ok(0)
     }
 
     /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up. An awaited call is ended by whoever
