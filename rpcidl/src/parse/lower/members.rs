@@ -146,30 +146,17 @@ impl Lower<'_> {
     }
 
     fn member_sign(&mut self, kids: &mut Kids<'_>) {
-        if let Some(colon) = kids.take(Rule::wrong_colon) {
-            let span = self.node_span(&colon);
+        for (rule, sign, fix) in [(Rule::wrong_colon, ":", " ="), (Rule::wrong_at, "@", "= ")] {
+            let Some(node) = kids.take(rule) else {
+                continue;
+            };
+            let span = self.node_span(&node);
+            let message = format!("`{sign}` stands between the name and its value");
             self.report(
                 span,
-                Diagnostic::error(
-                    Code::E0109,
-                    span,
-                    "`:` stands between the name and its value",
-                )
-                .label("expected `=`")
-                .fix("write `=`", span, " ="),
-            );
-        }
-        if let Some(at) = kids.take(Rule::wrong_at) {
-            let span = self.node_span(&at);
-            self.report(
-                span,
-                Diagnostic::error(
-                    Code::E0109,
-                    span,
-                    "`@` stands between the name and its value",
-                )
-                .label("expected `=`")
-                .fix("write `=`", span, "= "),
+                Diagnostic::error(Code::E0109, span, message)
+                    .label("expected `=`")
+                    .fix("write `=`", span, fix),
             );
         }
     }
