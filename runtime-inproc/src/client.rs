@@ -60,6 +60,8 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
     type Service = S;
 
     const OVERLAYS: bool = true;
+    /// The lane looks at the oldest call first, and at the others at every eighth time.
+    const FALLS_IDLE: bool = true;
     runtime_lane::client_slots!();
 
     fn now(&self) -> u64 {

@@ -107,6 +107,8 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
 
     /// A reply arrives in memory of its own.
     const OVERLAYS: bool = false;
+    /// A poll takes whatever has completed.
+    const FALLS_IDLE: bool = false;
     const APART: usize = 0;
 
     fn window(&self) -> usize {

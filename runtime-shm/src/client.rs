@@ -82,6 +82,8 @@ unsafe impl<S: Service, T: Trust> ClientTransport for Client<S, T> {
     type Service = S;
 
     const OVERLAYS: bool = !T::ISOLATED;
+    /// The lane looks at the oldest call first, and at the others at every eighth time.
+    const FALLS_IDLE: bool = true;
     runtime_lane::client_slots!();
 
     fn now(&self) -> u64 {

@@ -31,7 +31,7 @@ pub(super) enum State {
 /// | --- | --- |
 /// | 0..7 | [`State`] |
 /// | 7 | the round trip is measured |
-/// | 8 | the deadline is a point in time |
+/// | 8 | the call runs and its deadline is not yet a point in time |
 /// | 9 | the call has a deadline of its own |
 /// | 16..32 | the method's number |
 /// | 32..48 | its index |
@@ -40,13 +40,16 @@ pub(super) struct Kind(u64);
 
 impl Kind {
     const MEASURED: u64 = 1 << 7;
-    const STAMPED: u64 = 1 << 8;
+    const UNSTAMPED: u64 = 1 << 8;
     const OWN_DEADLINE: u64 = 1 << 9;
     const FREE: Self = Self(State::Free as u64);
 
     #[inline(always)]
     const fn new<M: Method>(state: State) -> Self {
-        Self(state as u64 | (M::ID as u64) << 16 | (M::INDEX as u64 & 0xffff) << 32)
+        let ends = matches!(state, State::Callback | State::Awaited);
+        let unstamped = if ends { Self::UNSTAMPED } else { 0 };
+        let method = (M::ID as u64) << 16 | (M::INDEX as u64 & 0xffff) << 32;
+        Self(state as u64 | unstamped | method)
     }
 
     /// True if it is a callback call and its round trip is not measured: what most are.
@@ -99,13 +102,18 @@ impl<U> Entry<U> {
     #[inline(always)]
     fn take_user_data(&mut self, state: State) -> Option<U> {
         let was = self.kind.state();
-        self.kind.0 = self.kind.0 & !0x7f | state as u64;
+        self.kind.0 = self.kind.0 & !(0x7f | Kind::UNSTAMPED) | state as u64;
         // SAFETY: `start_callback` wrote it with this state, which is changed here, so it is read once.
         (was == State::Callback).then(|| unsafe { self.user_data.assume_init_read() })
     }
 
     fn is_running(&self) -> bool {
         matches!(self.kind.state(), State::Callback | State::Awaited)
+    }
+
+    /// True if the call runs, and its deadline is a point in time.
+    fn has_end(&self) -> bool {
+        self.is_running() && !self.kind.has(Kind::UNSTAMPED)
     }
 }
 
@@ -120,6 +128,9 @@ unsafe impl<U: Send> Send for Entry<U> {}
 
 const _: () = assert!(size_of::<Entry<u64>>() == 64);
 
+/// Calls for each slot between two looks at the clock where a poll may never find nothing. The look goes over all slots.
+const TURNS_PER_LOOK: i32 = 8;
+
 /// All slots' calls.
 ///
 /// The deadline of a call runs from the first look at the clock after it was sent, which the first poll that finds
@@ -128,8 +139,10 @@ pub(super) struct Calls<U> {
     entries: Box<[Entry<U>]>,
     methods: &'static [MethodInfo],
     default_deadline: Duration,
-    /// How many calls were sent since the last look at the clock, and the last of them.
-    unstamped: u32,
+    /// How many calls may yet be sent until the clock has to be looked at; as many as `look_after` at each look.
+    until_look: i32,
+    look_after: i32,
+    /// The last one that was sent.
     last: u16,
     /// Polls that found nothing since the last look at the clock.
     pub(super) idle_polls: u32,
@@ -150,11 +163,13 @@ impl<U> Calls<U> {
             sent_at: 0,
             arrived: None,
         };
+        let look_after = slots as i32 * TURNS_PER_LOOK;
         Self {
             entries: (0..slots).map(entry).collect(),
             methods,
             default_deadline,
-            unstamped: 0,
+            until_look: look_after,
+            look_after,
             last: 0,
             idle_polls: 0,
             earliest: u64::MAX,
@@ -194,7 +209,8 @@ impl<U> Calls<U> {
 
     #[inline(always)]
     fn note_sent(&mut self, slot: u16) {
-        self.unstamped += 1;
+        // It wraps where every poll finds something and nobody asks `is_look_due`; all that it then says is that there were calls.
+        self.until_look = self.until_look.wrapping_sub(1);
         self.last = slot;
     }
 
@@ -224,7 +240,23 @@ impl<U> Calls<U> {
     /// True if a call was sent since the last look at the clock.
     #[inline(always)]
     pub(super) fn has_unstamped(&self) -> bool {
-        self.unstamped != 0
+        self.until_look != self.look_after
+    }
+
+    /// True if the clock has to be looked at by now, even if each poll finds something.
+    #[inline(always)]
+    pub(super) fn is_look_due(&self) -> bool {
+        self.until_look <= 0
+    }
+
+    /// Lets the next poll that may look at the clock do so.
+    pub(super) fn ask_for_look(&mut self) {
+        self.until_look = 0;
+    }
+
+    /// True if one call was sent since the last look at the clock.
+    fn has_sent_one(&self) -> bool {
+        self.until_look == self.look_after - 1
     }
 
     /// True if one call was sent since the last look at the clock, and it takes one line each way.
@@ -232,24 +264,31 @@ impl<U> Calls<U> {
         let takes_one_line =
             |method: &MethodInfo| method.request.max(method.response) <= SlotShape::ONE_LINE;
         let last = self.methods.get(self.index(self.last));
-        self.unstamped == 1 && last.is_some_and(takes_one_line)
+        self.has_sent_one() && last.is_some_and(takes_one_line)
     }
 
     /// Lets the deadlines of calls sent since the last look at the clock run from `now`.
     pub(super) fn stamp(&mut self, now: u64) {
-        match self.unstamped {
-            0 => return,
-            1 => self.stamp_one(self.last, now),
-            _ => (0..self.entries.len() as u16).for_each(|slot| self.stamp_one(slot, now)),
+        if self.has_sent_one() {
+            self.stamp_one(self.last, now);
+        } else if self.has_unstamped() {
+            for slot in 0..self.entries.len() as u16 {
+                self.stamp_one(slot, now);
+            }
         }
-        self.unstamped = 0;
+        self.until_look = self.look_after;
     }
 
+    #[inline(always)]
     fn stamp_one(&mut self, slot: u16, now: u64) {
-        let kind = self.entry(slot).kind;
-        if kind.has(Kind::STAMPED) || !self.entry(slot).is_running() {
-            return;
+        if self.entry(slot).kind.has(Kind::UNSTAMPED) {
+            self.run_deadline(slot, now);
         }
+    }
+
+    /// Lets the deadline of a running call run from `now`.
+    fn run_deadline(&mut self, slot: u16, now: u64) {
+        let kind = self.entry(slot).kind;
         let lives = if kind.has(Kind::OWN_DEADLINE) {
             self.entry(slot).deadline
         } else {
@@ -260,7 +299,7 @@ impl<U> Calls<U> {
         self.earliest = self.earliest.min(deadline);
         let entry = self.entry_mut(slot);
         entry.deadline = deadline;
-        entry.kind.0 |= Kind::STAMPED;
+        entry.kind.0 &= !Kind::UNSTAMPED;
     }
 
     /// The earliest time at which a call may end.
@@ -270,11 +309,10 @@ impl<U> Calls<U> {
 
     /// Works out `earliest` anew.
     pub(super) fn refresh_earliest(&mut self) {
-        let running = |entry: &&Entry<U>| entry.kind.has(Kind::STAMPED) && entry.is_running();
         self.earliest = self
             .entries
             .iter()
-            .filter(running)
+            .filter(|entry| entry.has_end())
             .map(|entry| entry.deadline)
             .min()
             .unwrap_or(u64::MAX);
@@ -283,7 +321,7 @@ impl<U> Calls<U> {
     /// True if this call has ended by `now`.
     pub(super) fn is_due(&self, slot: u16, now: u64) -> bool {
         let entry = self.entry(slot);
-        entry.is_running() && entry.kind.has(Kind::STAMPED) && entry.deadline <= now
+        entry.has_end() && entry.deadline <= now
     }
 
     /// When an awaited call ends; asks for `stamp` before.

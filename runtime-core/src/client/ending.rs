@@ -20,8 +20,8 @@ impl<T: ClientTransport, U> Core<T, U> {
         &mut self,
         deliver: &mut impl FnMut(U, S::Reply<'_>),
     ) -> Result<usize, WaitError> {
-        self.calls.idle_polls = 0;
         if self.transport.peer_gone() {
+            self.calls.idle_polls = 0;
             // The server may have answered before it went: what has arrived by now is all there will be.
             let delivered = self.deliver::<S>(deliver) + self.fail_all::<S>(deliver);
             return if delivered == 0 {
@@ -35,11 +35,10 @@ impl<T: ClientTransport, U> Core<T, U> {
         } else {
             0
         };
-        let now = self.transport.now();
-        self.calls.stamp(now);
         // First what is due: where a reply came in at each look, it would never be.
-        if now >= self.calls.earliest() {
-            return Ok(self.expire::<S>(now, deliver));
+        let expired = self.look_at_clock::<S>(0, deliver);
+        if expired != 0 {
+            return Ok(expired);
         }
         for _ in 0..looks {
             let delivered = self.deliver::<S>(deliver);
@@ -48,6 +47,24 @@ impl<T: ClientTransport, U> Core<T, U> {
             }
         }
         Ok(0)
+    }
+
+    /// Lets the deadlines of new calls run, and ends those whose time has come. Returns how many.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn look_at_clock<S: Service>(
+        &mut self,
+        delivered: usize,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) -> usize {
+        self.calls.idle_polls = 0;
+        let now = self.transport.now();
+        self.calls.stamp(now);
+        if now >= self.calls.earliest() {
+            delivered + self.expire::<S>(now, deliver)
+        } else {
+            delivered
+        }
     }
 
     /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up. An awaited call is ended by whoever

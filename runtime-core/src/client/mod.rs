@@ -189,6 +189,9 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let core = self.core.get_mut();
         let delivered = core.deliver::<S>(&mut deliver);
         if delivered != 0 {
+            if !T::FALLS_IDLE && core.calls.is_look_due() {
+                return Ok(core.look_at_clock::<S>(delivered, &mut deliver));
+            }
             return Ok(delivered);
         }
         core.calls.idle_polls += 1;
@@ -248,10 +251,15 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let until = start.saturating_add(nanoseconds(timeout));
         core.calls.stamp(start);
         let due = core.calls.earliest();
+        if start >= due {
+            // Not asked for replies, of which there may always be one: a transport that falls idle finds nothing at the next poll.
+            core.calls.ask_for_look();
+            return Ok(true);
+        }
         let ready = core.sleep_until(start, None, until.min(due), |core| core.transport.ready());
         if core.transport.peer_gone() {
             // The next poll looks at it, too, and hands back what is left.
-            core.calls.idle_polls = IDLE_POLLS_PER_CHECK;
+            core.calls.ask_for_look();
             return if core.calls.has_callbacks() || core.transport.poll_arrived().is_some() {
                 Ok(true)
             } else {
@@ -262,7 +270,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
             return Ok(true);
         }
         // Found by the clock: the next poll has to look at it, too.
-        core.calls.idle_polls = IDLE_POLLS_PER_CHECK;
+        core.calls.ask_for_look();
         Ok(core.transport.now() >= due)
     }
 

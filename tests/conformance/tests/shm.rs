@@ -8,13 +8,3 @@ mod same_user {
 mod isolated {
     conformance::suite! { conformance::shm::IsolatedShm }
 }
-
-#[test]
-fn a_deadline_passes_while_others_are_answered() {
-    conformance::guarded(
-        "shm: a_deadline_passes_while_others_are_answered",
-        conformance::rules::time::a_deadline_passes_while_others_are_answered::<
-            conformance::shm::Shm,
-        >,
-    );
-}

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use runtime_core::{CallError, ClientConfig, Retry, ServerConfig};
 
-use super::{replies, reply, serve};
-use crate::probe::probe::Request;
+use super::{reply, serve};
+use crate::probe::probe::{Reply, Request};
 use crate::{Backend, Client, Probe, Server, pair_with};
 
 fn impatient<B: Backend>(deadline: Duration) -> (Client<B>, Server<B>) {
@@ -72,25 +72,49 @@ pub fn the_call_may_set_its_deadline<B: Backend>() {
     );
 }
 
-/// Not in the suite: over RDMA a poll takes whatever has completed, so one that never finds nothing never looks at the clock.
 pub fn a_deadline_passes_while_others_are_answered<B: Backend>() {
+    calls_beside_a_silent_one::<B>(|client| {
+        // Long enough for the reply to be there, so that the poll finds it.
+        std::thread::sleep(Duration::from_micros(50));
+        assert_eq!(client.in_flight(), 2);
+    });
+}
+
+pub fn a_deadline_passes_while_replies_are_waited_for<B: Backend>() {
+    calls_beside_a_silent_one::<B>(|client| {
+        assert_eq!(client.wait(Duration::from_secs(60)), Ok(true));
+    });
+}
+
+/// Makes calls that are answered, each after `before_poll` and with one poll, until the one beside them has ended, which is not.
+fn calls_beside_a_silent_one<B: Backend>(mut before_poll: impl FnMut(&mut Client<B>)) {
     let (mut client, mut server) = impatient::<B>(Duration::from_secs(3600));
+    let mut probe = Probe::default();
     client.within(Duration::from_millis(5)).echo(0, 0).unwrap();
-    let mut held = Vec::new();
-    while let Some(Request::Echo(call)) = server.recv().unwrap() {
-        held.push(call.into_token());
-    }
-    assert_eq!(held.len(), 1);
+    let silent = loop {
+        if let Some(Request::Echo(call)) = server.recv().unwrap() {
+            break call.into_token();
+        }
+        std::thread::yield_now();
+    };
     let end = Instant::now() + Duration::from_secs(10);
     for number in 1.. {
         client.echo(number, number).unwrap();
-        serve::<B>(&mut server, &mut Probe::default());
+        while serve::<B>(&mut server, &mut probe) == 0 {
+            std::thread::yield_now();
+        }
         let mut ended = Vec::new();
         while !ended.contains(&(number, Ok(number))) {
-            ended.extend(replies(&mut client, 1));
-        }
-        if ended.contains(&(0, Err(CallError::Timeout))) {
-            break;
+            before_poll(&mut client);
+            let polled = client.poll(|user_data, reply| match reply {
+                Reply::Echo(result) => ended.push((user_data, result.copied())),
+                other => panic!("unexpected reply {other:?}"),
+            });
+            assert!(polled.is_ok(), "{polled:?}");
+            if ended.contains(&(0, Err(CallError::Timeout))) {
+                drop(silent);
+                return;
+            }
         }
         assert!(Instant::now() < end, "{number} calls have kept it alive");
     }
