@@ -16,6 +16,7 @@ extern crate alloc;
 compile_error!("rpcidl messages are little-endian in memory; this target is not");
 
 mod abi;
+mod attendance;
 mod client;
 mod config;
 mod counters;
@@ -32,6 +33,7 @@ mod transport;
 mod wire;
 
 pub use abi::{AbiHash, assert_generator, first_difference};
+pub use attendance::{Attendance, NoSeat, Seats};
 pub use client::{Blocking, Client, Loan, Pending, Retry, Retrying};
 pub use config::{ClientConfig, ServerConfig};
 pub use counters::{Counters, Histogram, MethodCounters};

@@ -112,7 +112,7 @@ impl<S: Service> Connect for Client<S> {
 impl<S: Service> Drop for Client<S> {
     fn drop(&mut self) {
         // Before `end` goes and tells the server, so that the server, when it looks, counts this client no more.
-        self.memory().shared().hub.leave();
+        self.memory().shared().hub.attendance.leave();
     }
 }
 

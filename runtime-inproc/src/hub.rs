@@ -1,10 +1,10 @@
 //! What the clients of one server share with it outside their lanes: the mailbox, the admission limit, the stop flag.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use atomic_waker::AtomicWaker;
-use runtime_core::{AttachError, ClientConfig, Service, SlotShape};
+use runtime_core::{AttachError, Attendance, ClientConfig, ClientId, Service, SlotShape};
 use runtime_lane::Geometry;
 
 use crate::client::Client;
@@ -12,22 +12,14 @@ use crate::memory::HeapMemory;
 
 /// Shared by a server, its connectors and its clients.
 pub(crate) struct Hub<S: Service> {
-    /// The server's number, for its tokens.
-    pub(crate) id: u64,
+    pub(crate) attendance: Attendance,
     pub(crate) event_window: usize,
     max_clients: usize,
-    /// Clients that are connected.
-    clients: AtomicUsize,
-    /// Those, and those that are gone and whose lanes are not removed yet: what takes memory, so what `max_clients` limits.
+    /// Clients, also those that are gone and whose lanes are not removed yet: what takes memory, so what `max_clients` limits.
     lanes: AtomicUsize,
-    /// Connectors that could make more.
-    pub(crate) connectors: AtomicUsize,
-    /// Number of the next client.
-    next_client: AtomicU64,
-    /// True if there is something in the mailbox, or `stopped` was set.
+    /// True if there is something in the mailbox, or the attendance has changed.
     attention: AtomicBool,
     pub(crate) mail: Mutex<Mail<S>>,
-    stopped: AtomicBool,
     /// Woken when the mailbox gets something.
     pub(crate) server: AtomicWaker,
 }
@@ -42,26 +34,20 @@ pub(crate) struct Mail<S: Service> {
     pub(crate) closed: bool,
 }
 
-/// Number of the next server in the process.
-static NEXT_SERVER: AtomicU64 = AtomicU64::new(1);
-
 impl<S: Service> Hub<S> {
     pub(crate) fn new(max_clients: usize, event_window: usize) -> Arc<Self> {
         Arc::new(Self {
-            id: NEXT_SERVER.fetch_add(1, Ordering::Relaxed),
+            // A name has a connector of its own, in the registry.
+            attendance: Attendance::new(false),
             event_window,
             max_clients,
-            clients: AtomicUsize::new(0),
             lanes: AtomicUsize::new(0),
-            connectors: AtomicUsize::new(0),
-            next_client: AtomicU64::new(1),
             attention: AtomicBool::new(false),
             mail: Mutex::new(Mail {
                 connected: Vec::new(),
                 woken: Vec::with_capacity(64),
                 closed: false,
             }),
-            stopped: AtomicBool::new(false),
             server: AtomicWaker::new(),
         })
     }
@@ -81,12 +67,11 @@ impl<S: Service> Hub<S> {
                 ),
             });
         };
-        self.admit()?;
-        let number = self.next_client.fetch_add(1, Ordering::Relaxed);
+        let ClientId(number) = self.admit()?;
         let memory = match HeapMemory::new(geometry, Arc::clone(self), number) {
             Ok(memory) => memory,
             Err(error) => {
-                self.leave();
+                self.attendance.leave();
                 self.removed();
                 return Err(error);
             }
@@ -94,7 +79,7 @@ impl<S: Service> Hub<S> {
         {
             let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
             if mail.closed {
-                self.leave();
+                self.attendance.leave();
                 self.removed();
                 return Err(AttachError::NotFound {
                     name: S::NAME.into(),
@@ -107,7 +92,7 @@ impl<S: Service> Hub<S> {
     }
 
     /// Counts a client in, if there is room.
-    fn admit(&self) -> Result<(), AttachError> {
+    fn admit(&self) -> Result<ClientId, AttachError> {
         let admitted = self
             .lanes
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |lanes| {
@@ -118,21 +103,13 @@ impl<S: Service> Hub<S> {
                 limit: self.max_clients,
             });
         }
-        // Relaxed: a connector is there until this is over, and `is_deserted` looks at the connectors first.
-        self.clients.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(self.attendance.enter())
     }
 
     /// Makes room for another client: the server has removed the lane of one that is gone, or one was not connected after all.
     pub(crate) fn removed(&self) {
         // Release: the removal comes before; pairs with the Acquire in `admit`.
         self.lanes.fetch_sub(1, Ordering::Release);
-    }
-
-    /// Counts a client out. The room that it took is not free before the server has removed its lane.
-    pub(crate) fn leave(&self) {
-        // AcqRel: what the client did comes before; pairs with the Acquire in `is_deserted`.
-        self.clients.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Wakes the server for a lane.
@@ -164,15 +141,6 @@ impl<S: Service> Hub<S> {
         // AcqRel: pairs with the Release in `ring`.
         self.attention.swap(false, Ordering::AcqRel);
     }
-
-    /// True if no client is connected and none can connect any more, or the server was told to stop.
-    pub(crate) fn is_deserted(&self) -> bool {
-        // Acquire: pairs with the releases by clients and connectors that left. The connectors first: one of them could connect a
-        // client and leave between the two looks, but not the other way round.
-        self.stopped.load(Ordering::Acquire)
-            || (self.connectors.load(Ordering::Acquire) == 0
-                && self.clients.load(Ordering::Acquire) == 0)
-    }
 }
 
 /// Makes clients of one server, on any thread. A server serves for as long as there is a client or a connector.
@@ -182,7 +150,7 @@ pub struct Connector<S: Service> {
 
 impl<S: Service> Connector<S> {
     pub(crate) fn new(hub: &Arc<Hub<S>>) -> Self {
-        hub.connectors.fetch_add(1, Ordering::AcqRel);
+        hub.attendance.add_connector();
         Self {
             hub: Arc::clone(hub),
         }
@@ -205,8 +173,7 @@ impl<S: Service> Clone for Connector<S> {
 
 impl<S: Service> Drop for Connector<S> {
     fn drop(&mut self) {
-        // AcqRel: pairs with the Acquire in `is_deserted`.
-        if self.hub.connectors.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.hub.attendance.remove_connector() {
             self.hub.ring();
         }
     }
@@ -226,8 +193,7 @@ impl<S: Service> Stopper<S> {
 
     /// Tells the server to stop. Clients learn of it when it is dropped.
     pub fn stop(&self) {
-        // Release: pairs with the Acquire in `is_deserted`.
-        self.hub.stopped.store(true, Ordering::Release);
+        self.hub.attendance.stop();
         self.hub.ring();
     }
 }

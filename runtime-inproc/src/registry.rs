@@ -40,12 +40,12 @@ pub(crate) fn bind<S: Service>(name: &str, hub: &Arc<Hub<S>>) -> Result<Registra
         abi_hash: S::ABI_HASH,
         abi_text: S::ABI_TEXT,
         connector: Box::new(Connector::new(hub)),
-        server: hub.id,
+        server: hub.attendance.server(),
     };
     names.insert(name.into(), entry);
     Ok(Registration {
         name: name.into(),
-        server: hub.id,
+        server: hub.attendance.server(),
     })
 }
 

@@ -137,7 +137,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     runtime_lane::lane_tickets!(HeapMemory<S>);
 
     fn id(&self) -> u64 {
-        self.hub.id
+        self.hub.attendance.server()
     }
 
     fn now(&self) -> u64 {
@@ -197,7 +197,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     }
 
     fn finished(&self) -> bool {
-        self.hub.is_deserted()
+        self.hub.attendance.is_over()
     }
 
     fn yield_now(&self) {
@@ -206,7 +206,10 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
 
     fn park(&mut self, until: u64) {
         self.hub.server.register(self.sleeper.waker());
-        if !self.lanes.announce_sleep() && !self.hub.wants_attention() && !self.hub.is_deserted() {
+        if !self.lanes.announce_sleep()
+            && !self.hub.wants_attention()
+            && !self.hub.attendance.is_over()
+        {
             Sleeper::sleep(until);
         }
         self.lanes.end_long_sleep();

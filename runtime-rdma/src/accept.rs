@@ -9,15 +9,15 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use runtime_core::AbiHash;
 use runtime_core::handshake::MAX_TEXT;
+use runtime_core::{AbiHash, NoSeat};
 use runtime_os::{Watch, Watched, unwatch};
 
 use crate::address::Options;
 use crate::connection::{Connection, Ends};
 use crate::device::Port;
 use crate::handshake::{Answer, Endpoint, Hello, LEN, READY, Verdict};
-use crate::hub::{Hub, NoSeat};
+use crate::hub::Hub;
 use crate::link::{Link, prepared};
 use crate::pool::Pool;
 use crate::qp::{connect, make, send_depth};

@@ -1,9 +1,9 @@
 //! What a server shares with the thread that lets its clients in, and with those who stop it or make clients of it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use runtime_core::{AttachError, ClientConfig, ClientId, Service};
+use runtime_core::{AttachError, Attendance, ClientConfig, ClientId, NoSeat, Seats, Service};
 
 use crate::address::Address;
 use crate::bell::Bell;
@@ -12,49 +12,23 @@ use crate::connection::Connection;
 
 /// Shared by a server, the thread that watches for it, its connections, its connectors and its stoppers.
 pub(crate) struct Hub {
-    /// The server's number, for its tokens.
-    pub(crate) id: u64,
+    pub(crate) attendance: Attendance,
     pub(crate) event_window: usize,
     pub(crate) max_clients: u32,
     /// Rung when the server has something to do that its completion queue does not tell.
     pub(crate) bell: Bell,
-    /// True if anyone who knows the address may connect at any time.
-    is_named: bool,
-    /// Clients that are admitted, and not seen to be gone.
-    clients: AtomicUsize,
-    /// Connectors that could make more.
-    connectors: AtomicUsize,
-    /// Number of the next client.
-    next_client: AtomicU64,
     /// Connections that have not said what they want yet.
     callers: AtomicUsize,
     mail: Mutex<Mail>,
-    stopped: AtomicBool,
 }
 
 /// What the server has to look at.
-#[derive(Default)]
 struct Mail {
     connected: Vec<Arc<Connection>>,
     /// Seats of those that are gone.
     gone: Vec<u32>,
-    /// Seats that were used and are free again.
-    free: Vec<u32>,
-    /// The first seat that never was used.
-    fresh: u32,
-    /// True once the server is gone.
-    closed: bool,
+    seats: Seats,
 }
-
-/// Why there is no seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoSeat {
-    Full,
-    Closed,
-}
-
-/// Number of the next server in the process.
-static NEXT_SERVER: AtomicU64 = AtomicU64::new(1);
 
 impl Hub {
     pub(crate) fn new(
@@ -63,17 +37,16 @@ impl Hub {
         is_named: bool,
     ) -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            id: NEXT_SERVER.fetch_add(1, Ordering::Relaxed),
+            attendance: Attendance::new(is_named),
             event_window,
             max_clients,
             bell: Bell::new()?,
-            is_named,
-            clients: AtomicUsize::new(0),
-            connectors: AtomicUsize::new(0),
-            next_client: AtomicU64::new(1),
             callers: AtomicUsize::new(0),
-            mail: Mutex::default(),
-            stopped: AtomicBool::new(false),
+            mail: Mutex::new(Mail {
+                connected: Vec::new(),
+                gone: Vec::new(),
+                seats: Seats::new(max_clients),
+            }),
         }))
     }
 
@@ -96,31 +69,17 @@ impl Hub {
         self.callers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Counts a client in, if there is room: its seat, another's once it is gone, and its number, nobody else's ever.
+    /// Counts a client in, if there is room: its seat, another's once it is gone, and its number.
     pub(crate) fn admit(&self) -> Result<(u32, ClientId), NoSeat> {
-        let mut mail = self.mail();
-        if mail.closed {
-            return Err(NoSeat::Closed);
-        }
-        let seat = match mail.free.pop() {
-            Some(seat) => seat,
-            None if mail.fresh < self.max_clients => {
-                mail.fresh += 1;
-                mail.fresh - 1
-            }
-            None => return Err(NoSeat::Full),
-        };
-        // Relaxed: a client's connector is there until this is over, and `is_deserted` looks at the connectors first.
-        self.clients.fetch_add(1, Ordering::Relaxed);
-        let number = self.next_client.fetch_add(1, Ordering::Relaxed);
-        Ok((seat, ClientId(number)))
+        let seat = self.mail().seats.take()?;
+        Ok((seat, self.attendance.enter()))
     }
 
     /// Hands an admitted client to the server; false if that is gone.
     pub(crate) fn introduce(&self, connection: &Arc<Connection>) -> bool {
         {
             let mut mail = self.mail();
-            if mail.closed {
+            if mail.seats.is_closed() {
                 return false;
             }
             mail.connected.push(Arc::clone(connection));
@@ -155,20 +114,14 @@ impl Hub {
         std::mem::take(&mut self.mail().gone)
     }
 
-    /// Counts a client out that is gone. Its seat is not free before its connection was removed.
-    pub(crate) fn leave(&self) {
-        // AcqRel: what the client did comes before; pairs with the Acquire in `is_deserted`.
-        self.clients.fetch_sub(1, Ordering::AcqRel);
-    }
-
     /// Makes room for another client.
     pub(crate) fn vacate(&self, seat: u32) {
-        self.mail().free.push(seat);
+        self.mail().seats.give_back(seat);
     }
 
     /// A client that was admitted is not connected after all.
     pub(crate) fn resign(&self, seat: u32) {
-        self.leave();
+        self.attendance.leave();
         self.vacate(seat);
         // It may have been the last that the server waits for.
         self.bell.ring();
@@ -176,18 +129,7 @@ impl Hub {
 
     /// Says that the server is gone: nobody would look at what comes in.
     pub(crate) fn close(&self) {
-        self.mail().closed = true;
-    }
-
-    /// True if no client is connected and none can connect any more, or the server was told to stop.
-    #[inline]
-    pub(crate) fn is_deserted(&self) -> bool {
-        // Acquire: pairs with the releases by clients and connectors that left. The connectors first: one of them could connect a
-        // client and leave between the two looks, but not the other way round.
-        self.stopped.load(Ordering::Acquire)
-            || (!self.is_named
-                && self.connectors.load(Ordering::Acquire) == 0
-                && self.clients.load(Ordering::Acquire) == 0)
+        self.mail().seats.close();
     }
 }
 
@@ -200,7 +142,7 @@ pub struct Connector<S: Service> {
 
 impl<S: Service> Connector<S> {
     pub(crate) fn new(hub: &Arc<Hub>, address: &Address) -> Self {
-        hub.connectors.fetch_add(1, Ordering::AcqRel);
+        hub.attendance.add_connector();
         Self {
             hub: Arc::clone(hub),
             address: address.clone(),
@@ -225,8 +167,7 @@ impl<S: Service> Clone for Connector<S> {
 
 impl<S: Service> Drop for Connector<S> {
     fn drop(&mut self) {
-        // AcqRel: pairs with the Acquire in `is_deserted`.
-        if self.hub.connectors.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.hub.attendance.remove_connector() {
             self.hub.bell.ring();
         }
     }
@@ -248,8 +189,7 @@ impl<S: Service> Stopper<S> {
 
     /// Tells the server to stop. Clients learn of it when it is dropped.
     pub fn stop(&self) {
-        // Release: pairs with the Acquire in `is_deserted`.
-        self.hub.stopped.store(true, Ordering::Release);
+        self.hub.attendance.stop();
         self.hub.bell.ring();
     }
 }

@@ -239,7 +239,7 @@ impl Reception {
             until = until.min(clock::now() + RETRY);
         }
         self.harvest();
-        if !self.has_arrived() && !self.hub.bell.has_rung() && !self.hub.is_deserted() {
+        if !self.has_arrived() && !self.hub.bell.has_rung() && !self.hub.attendance.is_over() {
             self.hub.bell.wait(self.channel.fd(), until);
         }
     }
@@ -299,7 +299,7 @@ impl Reception {
         // Nothing more is received; what has been is in the completion queue.
         seated.connection.end(|| "it is gone".into());
         self.harvest();
-        self.hub.leave();
+        self.hub.attendance.leave();
     }
 
     /// Removes clients whose time is over.

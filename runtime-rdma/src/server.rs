@@ -245,7 +245,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     type Keep = Arc<Connection>;
 
     fn id(&self) -> u64 {
-        self.reception.hub.id
+        self.reception.hub.attendance.server()
     }
 
     fn now(&self) -> u64 {
@@ -362,7 +362,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     }
 
     fn finished(&self) -> bool {
-        self.reception.hub.is_deserted()
+        self.reception.hub.attendance.is_over()
     }
 
     fn yield_now(&self) {

@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Weak};
 
-use runtime_core::{AttachError, Service};
+use runtime_core::{AttachError, NoSeat, Service};
 use runtime_lane::{BarrierScope, Geometry, prepare_barrier};
 use runtime_os::Watched;
 
 use crate::accept::Caller;
 use crate::given::Given;
 use crate::handshake::{Answer, Hello, Terms, Verdict};
-use crate::hub::{Hub, Newcomer, NoSeat, Seat};
+use crate::hub::{Hub, Newcomer, Seat};
 use crate::link::{Link, Role, watch_link};
 use crate::memory::{self, Copies, Parts, Shared, ShmMemory, Sizes};
 use crate::segment::Writer;
@@ -152,7 +152,7 @@ pub(crate) fn admit<S: Service, T: Trust>(
 }
 
 fn leave<S: Service, T: Trust>(hub: &Hub<S, T>, seat: Seat) {
-    hub.leave();
+    hub.attendance.leave();
     hub.vacate(seat.bell);
     // It may have been the last that the server waits for.
     hub.ring_all();

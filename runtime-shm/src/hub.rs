@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atomic_waker::AtomicWaker;
-use runtime_core::{AttachError, ClientConfig, ClientId, Service};
+use runtime_core::{AttachError, Attendance, ClientConfig, ClientId, NoSeat, Seats, Service};
 use runtime_lane::Memory;
 use rustix::net::SocketAddrUnix;
 
@@ -18,23 +17,13 @@ use crate::trust::{SameUser, Trust};
 
 /// Shared by a server, the thread that watches for it, its connectors and its stoppers.
 pub(crate) struct Hub<S: Service, T: Trust> {
-    /// The server's number, for its tokens.
-    pub(crate) id: u64,
+    pub(crate) attendance: Attendance,
     pub(crate) event_window: usize,
     pub(crate) max_clients: u32,
     pub(crate) bell: Bell,
-    /// True if anyone who knows the name may connect at any time.
-    is_named: bool,
-    /// Clients that are admitted, and not seen to be gone.
-    clients: AtomicUsize,
-    /// Connectors that could make more.
-    connectors: AtomicUsize,
-    /// Number of the next client.
-    next_client: AtomicU64,
     /// Connections that have not said what they want yet.
     pub(crate) pending: Mutex<BTreeMap<u32, usize>>,
     mail: Mutex<Mail<S, T>>,
-    stopped: AtomicBool,
     /// Woken when the server has something to do, besides its bell.
     pub(crate) server: AtomicWaker,
 }
@@ -46,12 +35,7 @@ struct Mail<S: Service, T: Trust> {
     lanes: BTreeMap<u32, (ClientId, ShmMemory<S, T>)>,
     /// Those who want to know what the server has counted.
     inquiries: Vec<OwnedFd>,
-    /// Doorbells that were used and are free again.
-    free: Vec<u32>,
-    /// The first doorbell that never was used.
-    fresh: u32,
-    /// True once the server is gone.
-    closed: bool,
+    seats: Seats,
 }
 
 /// A client that was admitted.
@@ -69,18 +53,8 @@ pub(crate) struct Seat {
     pub(crate) client: ClientId,
 }
 
-/// Why there is no seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoSeat {
-    Full,
-    Closed,
-}
-
 /// Those that may ask at a time for what a server has counted; the others learn the rest.
 const MAX_INQUIRIES: usize = 16;
-
-/// Number of the next server in the process.
-static NEXT_SERVER: AtomicU64 = AtomicU64::new(1);
 
 impl<S: Service, T: Trust> Hub<S, T> {
     pub(crate) fn new(
@@ -90,24 +64,17 @@ impl<S: Service, T: Trust> Hub<S, T> {
         is_named: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
-            id: NEXT_SERVER.fetch_add(1, Ordering::Relaxed),
+            attendance: Attendance::new(is_named),
             event_window,
             max_clients,
             bell,
-            is_named,
-            clients: AtomicUsize::new(0),
-            connectors: AtomicUsize::new(0),
-            next_client: AtomicU64::new(1),
             pending: Mutex::default(),
             mail: Mutex::new(Mail {
                 connected: Vec::new(),
                 lanes: BTreeMap::new(),
                 inquiries: Vec::new(),
-                free: Vec::new(),
-                fresh: 0,
-                closed: false,
+                seats: Seats::new(max_clients),
             }),
-            stopped: AtomicBool::new(false),
             server: AtomicWaker::new(),
         })
     }
@@ -118,30 +85,17 @@ impl<S: Service, T: Trust> Hub<S, T> {
 
     /// Counts a client in, if there is room.
     pub(crate) fn admit(&self) -> Result<Seat, NoSeat> {
-        let mut mail = self.mail();
-        if mail.closed {
-            return Err(NoSeat::Closed);
-        }
-        let bell = match mail.free.pop() {
-            Some(bell) => bell,
-            None if mail.fresh < self.max_clients => {
-                mail.fresh += 1;
-                mail.fresh - 1
-            }
-            None => return Err(NoSeat::Full),
-        };
-        // Relaxed: a client's connector is there until this is over, and `is_deserted` looks at the connectors first.
-        self.clients.fetch_add(1, Ordering::Relaxed);
+        let bell = self.mail().seats.take()?;
         Ok(Seat {
             bell,
-            client: ClientId(self.next_client.fetch_add(1, Ordering::Relaxed)),
+            client: self.attendance.enter(),
         })
     }
 
     /// Hands an admitted client to the server; false if that is gone.
     pub(crate) fn introduce(&self, newcomer: Newcomer<S, T>) -> bool {
         let mut mail = self.mail();
-        if mail.closed {
+        if mail.seats.is_closed() {
             return false;
         }
         let entry = (newcomer.seat.client, newcomer.memory.clone());
@@ -167,17 +121,11 @@ impl<S: Service, T: Trust> Hub<S, T> {
         there.map(|newcomer| newcomer.seat.client).collect()
     }
 
-    /// Counts a client out that is gone. Its seat is not free before its lane was removed.
-    pub(crate) fn leave(&self) {
-        // AcqRel: what the client did comes before; pairs with the Acquire in `is_deserted`.
-        self.clients.fetch_sub(1, Ordering::AcqRel);
-    }
-
     /// Makes room for another client: the lane of one that is gone was removed, or one was not connected after all.
     pub(crate) fn vacate(&self, bell: u32) {
         let removed = {
             let mut mail = self.mail();
-            mail.free.push(bell);
+            mail.seats.give_back(bell);
             mail.lanes.remove(&bell)
         };
         // Unlocked: with the last handle on it memory is unmapped, and its watching ends.
@@ -208,7 +156,7 @@ impl<S: Service, T: Trust> Hub<S, T> {
     pub(crate) fn close(&self) {
         let (lanes, inquiries) = {
             let mut mail = self.mail();
-            mail.closed = true;
+            mail.seats.close();
             (
                 std::mem::take(&mut mail.lanes),
                 std::mem::take(&mut mail.inquiries),
@@ -229,7 +177,7 @@ impl<S: Service, T: Trust> Hub<S, T> {
     pub(crate) fn inquire(&self, socket: OwnedFd) {
         {
             let mut mail = self.mail();
-            if mail.closed || mail.inquiries.len() >= MAX_INQUIRIES {
+            if mail.seats.is_closed() || mail.inquiries.len() >= MAX_INQUIRIES {
                 return;
             }
             mail.inquiries.push(socket);
@@ -259,16 +207,6 @@ impl<S: Service, T: Trust> Hub<S, T> {
     fn wake(&self) {
         let _ = catch_unwind(AssertUnwindSafe(|| self.server.wake()));
     }
-
-    /// True if no client is connected and none can connect any more, or the server was told to stop.
-    pub(crate) fn is_deserted(&self) -> bool {
-        // Acquire: pairs with the releases by clients and connectors that left. The connectors first: one of them could connect a
-        // client and leave between the two looks, but not the other way round.
-        self.stopped.load(Ordering::Acquire)
-            || (!self.is_named
-                && self.connectors.load(Ordering::Acquire) == 0
-                && self.clients.load(Ordering::Acquire) == 0)
-    }
 }
 
 /// Makes clients of a server without a name, on any thread. That server serves for as long as there is a client or a connector.
@@ -279,7 +217,7 @@ pub struct Connector<S: Service, T: Trust = SameUser> {
 
 impl<S: Service, T: Trust> Connector<S, T> {
     pub(crate) fn new(hub: &Arc<Hub<S, T>>, address: &SocketAddrUnix) -> Self {
-        hub.connectors.fetch_add(1, Ordering::AcqRel);
+        hub.attendance.add_connector();
         Self {
             hub: Arc::clone(hub),
             address: address.clone(),
@@ -303,8 +241,7 @@ impl<S: Service, T: Trust> Clone for Connector<S, T> {
 
 impl<S: Service, T: Trust> Drop for Connector<S, T> {
     fn drop(&mut self) {
-        // AcqRel: pairs with the Acquire in `is_deserted`.
-        if self.hub.connectors.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.hub.attendance.remove_connector() {
             self.hub.ring_all();
         }
     }
@@ -324,8 +261,7 @@ impl<S: Service, T: Trust> Stopper<S, T> {
 
     /// Tells the server to stop. Clients learn of it when it is dropped.
     pub fn stop(&self) {
-        // Release: pairs with the Acquire in `is_deserted`.
-        self.hub.stopped.store(true, Ordering::Release);
+        self.hub.attendance.stop();
         self.hub.ring_all();
     }
 }

@@ -195,7 +195,7 @@ impl<S: Service, T: Trust> Server<S, T> {
         }
         if !seated.is_gone {
             seated.is_gone = true;
-            self.hub.leave();
+            self.hub.attendance.leave();
         }
         if self.lanes.reap(seated.lane) {
             self.bells.remove(&seated.client);
@@ -216,7 +216,7 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
     runtime_lane::lane_tickets!(ShmMemory<S, T>);
 
     fn id(&self) -> u64 {
-        self.hub.id
+        self.hub.attendance.server()
     }
 
     fn now(&self) -> u64 {
@@ -271,7 +271,7 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
     }
 
     fn finished(&self) -> bool {
-        self.hub.is_deserted()
+        self.hub.attendance.is_over()
     }
 
     fn yield_now(&self) {
@@ -279,7 +279,7 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
     }
 
     fn park(&mut self, until: u64) {
-        if !self.lanes.announce_sleep() && !self.bell.has_rung() && !self.hub.is_deserted() {
+        if !self.lanes.announce_sleep() && !self.bell.has_rung() && !self.hub.attendance.is_over() {
             // Whoever wakes this side rings, in another process or in this one.
             self.bell.wait(until);
         }
