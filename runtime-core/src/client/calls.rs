@@ -307,6 +307,14 @@ impl<U> Calls<U> {
         self.earliest
     }
 
+    /// The same, without calls that have ended if it were before `now`.
+    pub(super) fn earliest_at(&mut self, now: u64) -> u64 {
+        if now >= self.earliest {
+            self.refresh_earliest();
+        }
+        self.earliest
+    }
+
     /// Works out `earliest` anew.
     pub(super) fn refresh_earliest(&mut self) {
         self.earliest = self

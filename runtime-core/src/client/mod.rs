@@ -247,31 +247,35 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// [`WaitError::Disconnected`] when the server is gone and nothing is left to poll.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, WaitError> {
         let core = self.core.get_mut();
-        let start = core.transport.now();
-        let until = start.saturating_add(nanoseconds(timeout));
-        core.calls.stamp(start);
-        let due = core.calls.earliest();
-        if start >= due {
-            // Not asked for replies, of which there may always be one: a transport that falls idle finds nothing at the next poll.
-            core.calls.ask_for_look();
-            return Ok(true);
+        let mut now = core.transport.now();
+        let until = now.saturating_add(nanoseconds(timeout));
+        core.calls.stamp(now);
+        loop {
+            let due = core.calls.earliest_at(now);
+            // What is due comes before replies, of which there may always be one: a transport that falls idle, and is not asked for them
+            // here, finds nothing at the next poll.
+            let ready = now < due
+                && core.sleep_until(now, None, until.min(due), |core| core.transport.ready());
+            if core.transport.peer_gone() {
+                // The next poll looks at it, too, and hands back what is left.
+                core.calls.ask_for_look();
+                return if core.calls.has_callbacks() || core.transport.poll_arrived().is_some() {
+                    Ok(true)
+                } else {
+                    Err(WaitError::Disconnected)
+                };
+            }
+            if ready {
+                return Ok(true);
+            }
+            now = core.transport.now();
+            let is_due = now >= core.calls.earliest_at(now);
+            if is_due || now >= until {
+                // Found by the clock: the next poll has to look at it, too.
+                core.calls.ask_for_look();
+                return Ok(is_due);
+            }
         }
-        let ready = core.sleep_until(start, None, until.min(due), |core| core.transport.ready());
-        if core.transport.peer_gone() {
-            // The next poll looks at it, too, and hands back what is left.
-            core.calls.ask_for_look();
-            return if core.calls.has_callbacks() || core.transport.poll_arrived().is_some() {
-                Ok(true)
-            } else {
-                Err(WaitError::Disconnected)
-            };
-        }
-        if ready {
-            return Ok(true);
-        }
-        // Found by the clock: the next poll has to look at it, too.
-        core.calls.ask_for_look();
-        Ok(core.transport.now() >= due)
     }
 
     /// The same calls, waiting for each reply; calls in flight stay in flight meanwhile.

@@ -90,6 +90,7 @@ macro_rules! suite {
                 user_data_comes_back_exactly_once, close_hands_everything_back;
             time: a_call_ends_at_its_deadline, a_late_reply_is_dropped_and_counted, the_call_may_set_its_deadline,
                 a_deadline_passes_while_others_are_answered, a_deadline_passes_while_replies_are_waited_for,
+                waiting_forgets_calls_that_have_ended,
                 a_blocking_call_ends_at_its_deadline, retry_repeats_idempotent_calls;
             peers: calls_end_when_the_server_goes, replies_sent_before_the_server_went_arrive,
                 the_server_ends_when_its_clients_go, clients_come_and_go, many_clients_are_served_fairly,

@@ -86,6 +86,35 @@ pub fn a_deadline_passes_while_replies_are_waited_for<B: Backend>() {
     });
 }
 
+pub fn waiting_forgets_calls_that_have_ended<B: Backend>() {
+    let (deadline, longer) = (Duration::from_millis(250), Duration::from_millis(400));
+    let (mut client, mut server) = impatient::<B>(deadline);
+    let mut answered = |client: &mut Client<B>, number| {
+        client.echo(number, number).unwrap();
+        // From here on it has its deadline.
+        client.poll(|_, _| unreachable!("nobody serves")).unwrap();
+        while serve::<B>(&mut server, &mut Probe::default()) == 0 {
+            std::thread::yield_now();
+        }
+    };
+    answered(&mut client, 1);
+    assert_eq!(reply(&mut client), (1, Ok(1)));
+    let start = Instant::now();
+    assert_eq!(client.wait(longer), Ok(false));
+    assert!(start.elapsed() >= longer);
+    // Its deadline has passed, which does not hide what is there.
+    answered(&mut client, 2);
+    assert_eq!(reply(&mut client), (2, Ok(2)));
+    std::thread::sleep(deadline);
+    client.within(longer * 1000).echo(3, 3).unwrap();
+    while serve::<B>(&mut server, &mut Probe::default()) == 0 {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(deadline);
+    assert_eq!(client.wait(Duration::ZERO), Ok(true));
+    assert_eq!(reply(&mut client), (3, Ok(3)));
+}
+
 /// Makes calls that are answered, each after `before_poll` and with one poll, until the one beside them has ended, which is not.
 fn calls_beside_a_silent_one<B: Backend>(mut before_poll: impl FnMut(&mut Client<B>)) {
     let (mut client, mut server) = impatient::<B>(Duration::from_secs(3600));
