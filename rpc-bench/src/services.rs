@@ -256,7 +256,7 @@ impl ::core::default::Default for Nested {
 }
 
 /// Typed messages of several shapes.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod typed {
     use ::core::prelude::v1::*;
 
@@ -780,7 +780,7 @@ pub mod typed {
 }
 
 /// 8 bytes each way, in one line.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo8 {
     use ::core::prelude::v1::*;
 
@@ -1013,7 +1013,7 @@ pub mod echo8 {
 }
 
 /// 32 bytes each way, in one line.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo32 {
     use ::core::prelude::v1::*;
 
@@ -1246,7 +1246,7 @@ pub mod echo32 {
 }
 
 /// 56 bytes each way, in one line.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo56 {
     use ::core::prelude::v1::*;
 
@@ -1479,7 +1479,7 @@ pub mod echo56 {
 }
 
 /// 64 bytes each way.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo64 {
     use ::core::prelude::v1::*;
 
@@ -1733,7 +1733,7 @@ pub mod echo64 {
 }
 
 /// 128 bytes each way.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo128 {
     use ::core::prelude::v1::*;
 
@@ -1987,7 +1987,7 @@ pub mod echo128 {
 }
 
 /// 256 bytes each way.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo256 {
     use ::core::prelude::v1::*;
 
@@ -2241,7 +2241,7 @@ pub mod echo256 {
 }
 
 /// 1024 bytes each way.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo1024 {
     use ::core::prelude::v1::*;
 
@@ -2495,7 +2495,7 @@ pub mod echo1024 {
 }
 
 /// 4096 bytes each way.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod echo4096 {
     use ::core::prelude::v1::*;
 

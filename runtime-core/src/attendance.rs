@@ -72,6 +72,12 @@ impl Attendance {
         self.stopped.store(true, Ordering::Release);
     }
 
+    /// True once the server was told to stop.
+    pub fn is_stopped(&self) -> bool {
+        // Acquire: pairs with the Release in `stop`.
+        self.stopped.load(Ordering::Acquire)
+    }
+
     /// True if no client is connected and none can connect any more, or the server was told to stop.
     #[inline]
     pub fn is_over(&self) -> bool {

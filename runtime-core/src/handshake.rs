@@ -2,6 +2,7 @@
 //!
 //! A message has a fixed length. It begins with the protocol's name and version; numbers are little-endian; text may follow it.
 
+use alloc::string::String;
 use core::fmt;
 
 use crate::abi::AbiHash;
@@ -143,6 +144,17 @@ impl<const LEN: usize> Reader<'_, LEN> {
     }
 }
 
+/// A text that followed a message, for people to read: what would do more on a terminal than stand there is replaced.
+pub fn text_of(bytes: &[u8]) -> String {
+    let shown = |character: char| match character {
+        // The parts of a layout's text.
+        '\n' | '\t' => character,
+        other if other.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
+    };
+    String::from_utf8_lossy(bytes).chars().map(shown).collect()
+}
+
 /// As many lines of a text as may follow a message.
 pub fn cut(text: &str) -> &str {
     let mut text = text;
@@ -185,6 +197,14 @@ mod tests {
         bad[8] = 9;
         let garbled = Garbled::Version { theirs: 9, ours: 3 };
         assert_eq!(PROTOCOL.read(&bad).err(), Some(garbled));
+    }
+
+    #[test]
+    fn a_text_is_only_text() {
+        assert_eq!(
+            text_of(b"a\x1b[2Jb\nc\xff\x07"),
+            "a\u{fffd}[2Jb\nc\u{fffd}\u{fffd}"
+        );
     }
 
     #[test]

@@ -67,8 +67,11 @@ pub struct ArmInfo {
 /// `Display` names the field's path, such as `Record.owners[2].tier`, worked out from the offset only when asked.
 #[derive(Clone, Copy)]
 pub struct Invalid {
+    // Words, all of them. A response that is returned by value has its bytes where those of an error would be, and is copied in pieces that
+    // fit both: narrower fields here would have whoever reads a word of it wait until two stores have reached the cache. (A blocking call
+    // of 56 B took 1.34 times a polled one with them, and takes 1.09.)
     kind: InvalidKind,
-    offset: u32,
+    offset: u64,
     root: &'static TypeInfo,
     arm: Option<&'static ArmInfo>,
 }
@@ -76,7 +79,7 @@ pub struct Invalid {
 /// What is wrong with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[repr(u8)]
+#[repr(u64)]
 pub enum InvalidKind {
     /// A string, bytes or vec is longer than its bound.
     TooLong = 1,
@@ -127,7 +130,7 @@ impl Invalid {
     #[must_use]
     pub const fn within(self, root: &'static TypeInfo, offset: u32) -> Self {
         Self {
-            offset: self.offset + offset,
+            offset: self.offset + offset as u64,
             root,
             ..self
         }
@@ -146,7 +149,7 @@ impl Invalid {
     pub(crate) fn reported(root: &'static TypeInfo, packed: u32) -> Self {
         Self {
             kind: InvalidKind::from_number((packed >> 24) as u8),
-            offset: packed & 0x00ff_ffff,
+            offset: u64::from(packed & 0x00ff_ffff),
             root,
             arm: None,
         }
@@ -154,7 +157,7 @@ impl Invalid {
 
     /// The finding as the peer is told it.
     pub(crate) fn packed(&self) -> u32 {
-        (self.kind as u32) << 24 | (self.offset & 0x00ff_ffff)
+        (self.kind as u32) << 24 | (self.offset() & 0x00ff_ffff)
     }
 
     /// What is wrong.
@@ -164,13 +167,13 @@ impl Invalid {
 
     /// The first byte of the value, from the start of the message.
     pub const fn offset(&self) -> u32 {
-        self.offset
+        self.offset as u32
     }
 
     /// Writes the path of the value.
     fn path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut info = self.root;
-        let mut rest = self.offset;
+        let mut rest = self.offset();
         let mut arm = self.arm;
         if let TypeInfo::Struct { name, .. }
         | TypeInfo::Union { name, .. }

@@ -85,7 +85,7 @@ macro_rules! layout {
                             name: ::core::stringify!($arm),
                             info: <$arm_ty as $crate::Wire>::INFO,
                         };
-                        invalid.within(Self::INFO, $storage).in_arm(ARM)
+                        invalid.within(<Self as $crate::Wire>::INFO, $storage).in_arm(ARM)
                     }),)*
                     _ => $crate::layout!(@unknown_tag $openness),
                 }
@@ -100,7 +100,7 @@ macro_rules! layout {
 
     (@unknown_tag open) => { ::core::result::Result::Ok(()) };
     (@unknown_tag closed) => {
-        ::core::result::Result::Err($crate::Invalid::new($crate::InvalidKind::UnknownTag, Self::INFO))
+        ::core::result::Result::Err($crate::Invalid::new($crate::InvalidKind::UnknownTag, <Self as $crate::Wire>::INFO))
     };
 
     (@check $self:ident $offset:literal $field:ident $ty:ty) => {
@@ -163,10 +163,10 @@ macro_rules! enumeration {
 
             #[inline]
             fn validate(&self) -> ::core::result::Result<(), $crate::Invalid> {
-                if Self::PLAIN || self.is_known() {
+                if <Self as $crate::Wire>::PLAIN || self.is_known() {
                     ::core::result::Result::Ok(())
                 } else {
-                    ::core::result::Result::Err($crate::Invalid::new($crate::InvalidKind::NotMember, Self::INFO))
+                    ::core::result::Result::Err($crate::Invalid::new($crate::InvalidKind::NotMember, <Self as $crate::Wire>::INFO))
                 }
             }
         }
@@ -248,10 +248,10 @@ macro_rules! flags {
 
             #[inline]
             fn validate(&self) -> ::core::result::Result<(), $crate::Invalid> {
-                if Self::PLAIN || Self::all().contains(*self) {
+                if <Self as $crate::Wire>::PLAIN || Self::all().contains(*self) {
                     ::core::result::Result::Ok(())
                 } else {
-                    ::core::result::Result::Err($crate::Invalid::new($crate::InvalidKind::NotMember, Self::INFO))
+                    ::core::result::Result::Err($crate::Invalid::new($crate::InvalidKind::NotMember, <Self as $crate::Wire>::INFO))
                 }
             }
         }

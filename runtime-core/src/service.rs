@@ -498,14 +498,25 @@ impl<'a, S: Service> Outcome<'a, S> {
                     return Err(refused::<M>(head, tally, index));
                 }
                 let response = lies.read::<M::Response>(const { response_apart::<M>() });
-                if !M::Response::PLAIN {
-                    response.validate().map_err(CallError::InvalidData)?;
+                if !M::Response::PLAIN
+                    && let Err(invalid) = response.validate()
+                {
+                    return Err(invalid_response(invalid, tally, index));
                 }
                 Ok(response)
             }
             Ended::Failed(failure) => Err(failure.as_error::<M>()),
         }
     }
+}
+
+/// The error of a response that must not reach the caller.
+#[cold]
+fn invalid_response<E>(invalid: Invalid, tally: &Tally, index: usize) -> CallError<E> {
+    if let Some(method) = tally.at(index) {
+        count(&method.failures);
+    }
+    CallError::InvalidData(invalid)
 }
 
 /// The error that a reply without the response says. Takes its arguments apart, so that they stay in registers until it is called.

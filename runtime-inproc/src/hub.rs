@@ -1,5 +1,6 @@
 //! What the clients of one server share with it outside their lanes: the mailbox, the admission limit, the stop flag.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +33,12 @@ pub(crate) struct Mail<S: Service> {
     pub(crate) woken: Vec<u64>,
     /// True once the server is gone: nobody would read what comes in, and a lane left here would never be freed.
     pub(crate) closed: bool,
+}
+
+/// Wakes a task. A waker is another's code: that it panics, which the panic's hook has reported, is not to end what the caller was about, which is
+/// another's as a rule.
+pub(crate) fn wake(waker: &AtomicWaker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 impl<S: Service> Hub<S> {
@@ -126,7 +133,7 @@ impl<S: Service> Hub<S> {
     pub(crate) fn ring(&self) {
         // Release: the mail comes before; pairs with the Acquire in `take_attention`.
         self.attention.store(true, Ordering::Release);
-        self.server.wake();
+        wake(&self.server);
     }
 
     /// True if the server has to look at its mail.
@@ -191,7 +198,7 @@ impl<S: Service> Stopper<S> {
         }
     }
 
-    /// Tells the server to stop. Clients learn of it when it is dropped.
+    /// Tells the server to stop: what it has not received by then it receives no more. Clients learn of it when it is dropped.
     pub fn stop(&self) {
         self.hub.attendance.stop();
         self.hub.ring();

@@ -9,7 +9,7 @@ use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, ServerConfig, Service, SlotShape};
 use runtime_lane::{Area, BarrierScope, Control, Geometry, Memory, Wake};
 
-use crate::hub::Hub;
+use crate::hub::{Hub, wake};
 
 /// Bytes of slots that one client of a service takes, with the window of the definition and the default event window.
 pub const fn memory_per_connection<S: Service>() -> usize {
@@ -176,6 +176,6 @@ unsafe impl<S: Service> Memory for HeapMemory<S> {
     }
 
     fn wake_client(&self, _: Wake) {
-        self.shared.client.wake();
+        wake(&self.shared.client);
     }
 }

@@ -149,6 +149,11 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         // First: with clients that keep the server busy there is no time when nothing else is to be done.
         if self.hub.wants_attention() {
             self.read_mail();
+            if self.hub.attendance.is_stopped() {
+                // However many requests there are, and each time.
+                self.hub.ring();
+                return None;
+            }
         }
         self.lanes.poll()
     }
@@ -181,6 +186,10 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     ) -> Result<usize, EmitError> {
         if self.hub.wants_attention() {
             self.read_mail();
+            // It may have been asked for because of the end, which whoever sleeps next has to see.
+            if self.hub.attendance.is_over() {
+                self.hub.ring();
+            }
         }
         let to = match to {
             Audience::One(client) => {
@@ -193,7 +202,7 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
     }
 
     fn ready(&self) -> bool {
-        self.hub.wants_attention() || self.lanes.any_ready()
+        !self.hub.attendance.is_stopped() && (self.hub.wants_attention() || self.lanes.any_ready())
     }
 
     fn finished(&self) -> bool {

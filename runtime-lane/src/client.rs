@@ -15,6 +15,10 @@ use crate::word::Word;
 /// one line is polled, and one that overtook the oldest is found a few polls later.
 const POLLS_PER_SCAN: u32 = 8;
 
+/// Times that [`ClientEnd::any_ready`] may promise something to the next poll before one finds nothing all the same. The typed client looks at
+/// the clock only then, and a call that stays unanswered ends by it.
+const PROMISES: u32 = 64;
+
 /// The client's end of a lane: which slots are free, which are in flight, which reply is next.
 ///
 /// The next request goes to the slot that the latest request named; or, if the latest was alone in flight and its reply has come, to its
@@ -40,6 +44,8 @@ pub struct ClientEnd<M: Memory> {
     youngest: u16,
     /// Polls since all in flight were looked at.
     polls: Cell<u32>,
+    /// How often `any_ready` has seen to it that the next poll finds something, since one found nothing.
+    promised: Cell<u32>,
     events_taken: u64,
 }
 
@@ -91,6 +97,7 @@ impl<M: Memory> ClientEnd<M> {
             oldest: NONE,
             youngest: NONE,
             polls: Cell::new(0),
+            promised: Cell::new(0),
             events_taken: 0,
             memory,
         }
@@ -241,6 +248,11 @@ impl<M: Memory> ClientEnd<M> {
     /// After the oldest was found unanswered: now and then looks at the others, and makes one that is answered the oldest.
     #[inline(never)]
     fn bring_forward(&mut self) -> bool {
+        if self.promised.get() >= PROMISES {
+            // Whoever always asks first is to find nothing now and then, too. What was promised comes at the next poll.
+            self.promised.set(0);
+            return false;
+        }
         if self.oldest == self.youngest {
             // Where each call overtakes it, every second poll finds nothing, and its deadline is looked at.
             self.polls.set(0);
@@ -249,6 +261,7 @@ impl<M: Memory> ClientEnd<M> {
         let polls = self.polls.get() + 1;
         self.polls.set(polls);
         if polls < POLLS_PER_SCAN {
+            self.promised.set(0);
             return false;
         }
         self.polls.set(0);
@@ -258,6 +271,7 @@ impl<M: Memory> ClientEnd<M> {
         }
         let Some((before, slot)) = self.find_younger(|this, slot| this.reply_word(slot).is_some())
         else {
+            self.promised.set(0);
             return false;
         };
         self.unlink(before, slot);
@@ -314,8 +328,12 @@ impl<M: Memory> ClientEnd<M> {
             self.pop_oldest(slot);
             return Some(self.completion(slot, area, word));
         }
-        let (before, _) = self.find_younger(|_, other| other == slot)?;
+        if usize::from(slot) >= self.slots.len() {
+            return None;
+        }
+        // First the word: where many calls end together, each would go over all of them.
         let (area, word) = self.reply_word(slot)?;
+        let (before, _) = self.find_younger(|_, other| other == slot)?;
         self.unlink(before, slot);
         Some(self.completion(slot, area, word))
     }
@@ -326,7 +344,7 @@ impl<M: Memory> ClientEnd<M> {
         (slot as usize) < self.slots.len() && self.reply_word(slot).is_some()
     }
 
-    /// True if there is something to poll, which the next `poll` then finds.
+    /// True if there is something to poll, which the next `poll` then finds, but for one time in [`PROMISES`].
     pub fn any_ready(&self) -> bool {
         if self.oldest == NONE {
             return false;
@@ -337,6 +355,7 @@ impl<M: Memory> ClientEnd<M> {
         let found = self.find_younger(|this, slot| this.reply_word(slot).is_some());
         if found.is_some() {
             self.polls.set(POLLS_PER_SCAN - 1);
+            self.promised.set(self.promised.get() + 1);
         }
         found.is_some()
     }

@@ -12,7 +12,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
-use std::thread;
 
 use crate::clock;
 
@@ -156,18 +155,31 @@ impl Queue {
 impl Timer {
     /// The timer; `None` if there is no thread for it.
     fn get() -> Option<&'static Self> {
-        static TIMER: OnceLock<Option<&'static Timer>> = OnceLock::new();
-        *TIMER.get_or_init(|| {
-            let timer: &'static Self = Box::leak(Box::new(Self {
+        static TIMER: OnceLock<Timer> = OnceLock::new();
+        static STARTING: Mutex<()> = Mutex::new(());
+        if let Some(timer) = TIMER.get() {
+            return Some(timer);
+        }
+        // A thread that cannot be started now may be later.
+        let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        if TIMER.get().is_none() {
+            let (ready, begin) = std::sync::mpsc::channel();
+            crate::spawn("rpcidl-timer", move || {
+                if begin.recv().is_ok()
+                    && let Some(timer) = TIMER.get()
+                {
+                    timer.run();
+                }
+            })
+            .ok()?;
+            let _ = TIMER.set(Self {
                 queue: Mutex::new(Queue::default()),
                 changed: Condvar::new(),
-            }));
-            thread::Builder::new()
-                .name("rpcidl-timer".into())
-                .spawn(|| timer.run())
-                .is_ok()
-                .then_some(timer)
-        })
+            });
+            // The thread waits for this.
+            let _ = ready.send(());
+        }
+        TIMER.get()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {

@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
 use std::time::Duration;
+use std::{process, thread};
 
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -142,6 +142,8 @@ impl Drop for Watch {
 }
 
 struct Watcher {
+    /// The process that has its thread.
+    process: u32,
     epoll: OwnedFd,
     /// Readable once, when the thread has to look at its time-out again.
     interruption: OwnedFd,
@@ -162,28 +164,37 @@ impl Watcher {
         static WATCHER: OnceLock<Watcher> = OnceLock::new();
         static STARTING: Mutex<()> = Mutex::new(());
         if let Some(watcher) = WATCHER.get() {
-            return Ok(watcher);
+            return watcher.unless_forked();
         }
         // What cannot be started now may be later, when there are descriptors again.
         let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(watcher) = WATCHER.get() {
-            return Ok(watcher);
+            return watcher.unless_forked();
         }
         let made = Self::make()?;
         let (ready, begin) = std::sync::mpsc::channel();
-        thread::Builder::new()
-            .name("rpcidl-watcher".into())
-            .spawn(move || {
-                if begin.recv().is_ok()
-                    && let Some(watcher) = WATCHER.get()
-                {
-                    watcher.run();
-                }
-            })?;
+        crate::spawn("rpcidl-watcher", move || {
+            if begin.recv().is_ok()
+                && let Some(watcher) = WATCHER.get()
+            {
+                watcher.run();
+            }
+        })?;
         let watcher = WATCHER.get_or_init(|| made);
         // The thread waits for this.
         let _ = ready.send(());
         Ok(watcher)
+    }
+
+    /// This, where its thread is. A child that was forked shares the kernel's table of what is watched with its parent, and has no thread.
+    fn unless_forked(&self) -> io::Result<&Self> {
+        if self.process == process::id() {
+            Ok(self)
+        } else {
+            Err(io::Error::other(
+                "this process was forked from one that has servers or clients, and execute(2) was not called; make them in one of the two",
+            ))
+        }
     }
 
     fn make() -> io::Result<Self> {
@@ -197,6 +208,7 @@ impl Watcher {
             epoll::EventFlags::IN,
         )?;
         Ok(Self {
+            process: process::id(),
             epoll,
             interruption,
             entries: Mutex::default(),

@@ -213,8 +213,9 @@ unsafe impl<S: Service> ClientTransport for Client<S> {
             self.link
                 .fail(|| format!("the completion channel cannot be watched: {error}"));
         }
-        self.endpoint.borrow_mut().arm();
-        if self.ready() {
+        // What lies there already is for whoever asks for it: who waits for something else is not to be woken for it again and again.
+        let is_news = self.endpoint.borrow_mut().arm_and_look();
+        if is_news || self.peer_gone() {
             self.bell.wake();
         } else if let Some(time) = self.endpoint.borrow().looks_again_at() {
             self.alarm.wake_at(time, waker);

@@ -109,6 +109,16 @@ impl Device {
             IBV_EVENT_CQ_ERR | IBV_EVENT_SRQ_ERR | IBV_EVENT_DEVICE_FATAL => &all,
             _ => return,
         };
+        self.each(concerned, |link| {
+            if event.kind == IBV_EVENT_QP_LAST_WQE_REACHED {
+                link.set_completed();
+            }
+            link.fail(|| format!("the device says: {}", event.name));
+        });
+    }
+
+    /// Does something with the links that are concerned.
+    fn each(&self, concerned: impl Fn(u32, u8) -> bool, tell: impl Fn(&Link)) {
         let links: Vec<_> = self
             .links()
             .iter()
@@ -116,12 +126,7 @@ impl Device {
             .filter_map(|(_, (_, link))| link.upgrade())
             .collect();
         // Unlocked: the last hold on a link may go here, whose owner comes back to strike it.
-        for link in links {
-            if event.kind == IBV_EVENT_QP_LAST_WQE_REACHED {
-                link.set_completed();
-            }
-            link.fail(|| format!("the device says: {}", event.name));
-        }
+        links.iter().for_each(|link| tell(link));
     }
 }
 
@@ -140,13 +145,27 @@ impl Watched for Events {
         let Some(device) = self.0.upgrade() else {
             return false;
         };
-        while let Ok(Some(event)) = device.context.next_event() {
-            device.tell(&event);
+        loop {
+            match device.context.next_event() {
+                Ok(Some(event)) => device.tell(&event),
+                Ok(None) => return true,
+                Err(error) => {
+                    // A device that was taken away says nothing else for ever.
+                    device.each(
+                        |_, _| true,
+                        |link| link.fail(|| format!("the device is gone: {error}")),
+                    );
+                    return false;
+                }
+            }
         }
-        true
     }
 
-    fn stop(&self) {}
+    fn stop(&self) {
+        if let Some(device) = self.0.upgrade() {
+            unwatch(device.context.async_fd());
+        }
+    }
 }
 
 impl std::fmt::Debug for Device {

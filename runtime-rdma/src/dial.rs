@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use runtime_core::handshake::Garbled;
+use runtime_core::handshake::{Garbled, text_of};
 use runtime_core::{AttachError, Service};
 use runtime_os::{Watch, Watched, unwatch};
 
@@ -232,7 +232,7 @@ impl<'a> Talk<'a> {
         let (answer, len) = Answer::from_bytes(&head).map_err(garbled)?;
         let mut text = vec![0; len];
         self.read(&mut text)?;
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = text_of(&text);
         let name = self.name.to_string();
         match answer.verdict {
             Verdict::Welcome => Ok(answer),
@@ -306,8 +306,14 @@ impl Watched for Server {
             return false;
         };
         // Watched only for a client that has a task. Its thread may sleep on the channel all the same, so it is rung for.
-        if channel.take_events().is_ok_and(|count| count != 0) {
-            self.bell.ring();
+        match channel.take_events() {
+            Ok(0) => {}
+            Ok(_) => self.bell.ring(),
+            Err(error) => {
+                // The channel of a device that was taken away says nothing else for ever.
+                unwatch(channel.fd());
+                link.fail(|| format!("the device is gone: {error}"));
+            }
         }
         link.look()
     }

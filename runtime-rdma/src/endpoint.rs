@@ -378,14 +378,16 @@ impl Endpoint {
         }
     }
 
-    /// Takes in all that has arrived, and rings for what waits.
+    /// Takes in all that has arrived, and rings for what waits. Returns how much that was.
     #[cold]
-    fn harvest(&mut self) {
-        if self.take_in() != 0 && self.queue.waiting() == 0 && self.polled.take_is_all() {
-            return;
+    fn harvest(&mut self) -> usize {
+        let known = self.take_in();
+        if known != 0 && self.queue.waiting() == 0 && self.polled.take_is_all() {
+            return known;
         }
         // At most as many as there are buffers to receive into: a server that goes on sending must not keep the client here.
         let mut most = self.receives;
+        let mut all = known;
         loop {
             let count = if self.queue.waiting() == 0 {
                 self.look();
@@ -393,9 +395,10 @@ impl Endpoint {
             } else {
                 self.look_and_ring()
             };
+            all += count;
             most = most.saturating_sub(count);
             if self.polled.take_is_all() || most == 0 {
-                break;
+                return all;
             }
         }
     }
@@ -504,15 +507,26 @@ impl Endpoint {
         self.slots.strays
     }
 
-    /// Has the next completion make the channel readable.
-    pub(crate) fn arm(&mut self) {
+    /// Has the next completion make the channel readable; true if that was so since the last time.
+    pub(crate) fn arm(&mut self) -> bool {
         // What is held back would leave both sides asleep.
         self.ring();
-        let armed = self.channel.take_events().and_then(|_| self.polled.arm());
-        if let Err(error) = armed {
-            self.link
-                .fail(|| format!("the device gives no notice of completions: {error}"));
+        let told = self.channel.take_events();
+        let armed = told.and_then(|told| self.polled.arm().map(|()| told != 0));
+        match armed {
+            Ok(told) => told,
+            Err(error) => {
+                self.link
+                    .fail(|| format!("the device gives no notice of completions: {error}"));
+                true
+            }
         }
+    }
+
+    /// The same, and looks: true if there is something that nobody was woken for.
+    pub(crate) fn arm_and_look(&mut self) -> bool {
+        let told = self.arm();
+        self.harvest() != 0 || told
     }
 
     /// Sleeps until something has arrived, the bell rings, or the time has come.

@@ -155,6 +155,12 @@ impl<S: Service> Connector<S> {
     /// # Errors
     /// The server has all the clients it admits or is gone, or the configuration asks for an impossible window.
     pub fn connect(&self, config: &ClientConfig) -> Result<Client<S>, AttachError> {
+        // The port is free for others once the server is gone.
+        if self.hub.mail().seats.is_closed() {
+            return Err(AttachError::NotFound {
+                name: S::NAME.into(),
+            });
+        }
         Client::connect_to(&self.address, config)
     }
 }
@@ -187,7 +193,7 @@ impl<S: Service> Stopper<S> {
         }
     }
 
-    /// Tells the server to stop. Clients learn of it when it is dropped.
+    /// Tells the server to stop: what it has not received by then it receives no more. Clients learn of it when it is dropped.
     pub fn stop(&self) {
         self.hub.attendance.stop();
         self.hub.bell.ring();

@@ -122,8 +122,8 @@ impl Reception {
 
     /// The same when there are several, or something else is to be done.
     fn next_in_line(&mut self) -> Option<RdmaTicket> {
-        if self.hub.bell.has_rung() {
-            self.answer_bell();
+        if self.hub.bell.has_rung() && self.is_told_to_stop() {
+            return None;
         }
         if self.round == 0 {
             // Whoever receives in a batch goes on until there is nothing more, which was seen when the last ones came.
@@ -191,8 +191,13 @@ impl Reception {
             {
                 continue;
             }
-            // One that has just left is not missed, and one that is not there yet has not asked.
-            if connection.link.is_gone() || !connection.is_ready() {
+            // One that has just left is not missed.
+            if connection.link.is_gone() {
+                continue;
+            }
+            if !connection.is_ready() {
+                // Not there yet: it has not asked, but it is not gone.
+                full += usize::from(matches!(to, Audience::One(_)));
                 continue;
             }
             if seated.credit == 0 {
@@ -216,7 +221,11 @@ impl Reception {
     /// True if there may be something to do.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        self.hub.bell.has_rung() || self.has_arrived() || self.has_polled()
+        let is_ready = self.hub.bell.has_rung() || self.has_arrived() || self.has_polled();
+        if !is_ready {
+            self.ring_held();
+        }
+        is_ready
     }
 
     /// Sleeps until there may be something to do, or the time has come.
@@ -252,12 +261,31 @@ impl Reception {
             .channel
             .take_events()
             .and_then(|_| self.polled.borrow_mut().arm());
-        armed.is_err() || self.is_ready()
+        armed.is_err() || self.is_ready() || self.hub.attendance.is_over()
     }
 
-    /// When a task that sleeps has to look all the same: messages wait for room, of which nobody tells.
+    /// When a task that sleeps has to look all the same, as [`park`](Self::park) does: for a client that is to be removed, for sends that have
+    /// failed, for room for messages. Nobody tells of these.
     pub(crate) fn looks_again_at(&self) -> Option<u64> {
-        self.hub.bell.is_noted(LAGS).then_some(self.next_retry)
+        self.seats.iter().next()?;
+        // What is due then is done by the look that follows.
+        self.hub.bell.note(DUE);
+        let retry = self.hub.bell.is_noted(LAGS).then_some(self.next_retry);
+        let leaves = self.seats.iter().filter_map(|seated| seated.leaves_at);
+        leaves.chain(retry).chain([self.next_sweep]).min()
+    }
+
+    /// Answers the bell: true if it tells the server to stop, however many requests there are, and each time.
+    #[cold]
+    #[inline(never)]
+    fn is_told_to_stop(&mut self) -> bool {
+        self.answer_bell();
+        let is_told = self.hub.attendance.is_stopped();
+        if is_told {
+            self.hub.bell.ring();
+            self.ring_held();
+        }
+        is_told
     }
 
     /// Takes in new connections, and begins to remove those that are gone.
@@ -266,8 +294,10 @@ impl Reception {
         if !self.hub.bell.answer() {
             return;
         }
+        // First those that are gone: each of them was introduced before, so it has its seat below.
+        let lost = self.hub.lost();
         self.seat_newcomers();
-        for seat in self.hub.lost() {
+        for seat in lost {
             self.lose(seat);
         }
         if self.leaving != 0 {

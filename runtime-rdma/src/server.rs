@@ -220,14 +220,19 @@ struct Completions {
 
 impl Watched for Completions {
     fn look(&self) -> bool {
-        if self.channel.take_events().is_ok_and(|count| count != 0) {
-            // The server's thread may sleep on the channel all the same, so it is rung for.
-            self.hub.bell.ring();
+        let taken = self.channel.take_events();
+        if taken.as_ref().is_ok_and(|count| *count == 0) {
+            return true;
         }
-        true
+        // The server's thread may sleep on the channel all the same, so it is rung for.
+        self.hub.bell.ring();
+        // The channel of a device that was taken away says nothing else for ever.
+        taken.is_ok()
     }
 
-    fn stop(&self) {}
+    fn stop(&self) {
+        unwatch(self.channel.fd());
+    }
 }
 
 // SAFETY: 1. and 2. The request lies in a receive buffer that the device has filled and given up, and the response is built there or in a
@@ -357,8 +362,10 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         self.reception.emit(to, method, len, fill)
     }
 
+    // Not in `recv`, where it is asked only at the end and would take registers from every call.
+    #[inline(never)]
     fn ready(&self) -> bool {
-        self.reception.is_ready()
+        !self.reception.hub.attendance.is_stopped() && self.reception.is_ready()
     }
 
     fn finished(&self) -> bool {

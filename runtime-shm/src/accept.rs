@@ -15,6 +15,7 @@ use rustix::net::{SocketFlags, accept_with};
 
 use crate::address::Listener;
 use crate::admit::{self, refuse};
+use crate::given::Connection;
 use crate::handshake::{Hello, LEN, Purpose, Verdict};
 use crate::hub::Hub;
 use crate::peer::{PeerProcess, own_user};
@@ -24,7 +25,8 @@ use crate::{socket, stat};
 /// How long a connection may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Connections of one user at a time that have not said it: who stalls keeps nobody else out.
+/// Connections of one other user at a time that have not said it: who stalls keeps nobody else out. The server's own user may have as many as it
+/// admits clients, all of which may be started at once.
 const MAX_PENDING: usize = 64;
 
 /// Connections that are accepted in one go, so that a flood of them keeps nobody from the rest.
@@ -49,6 +51,10 @@ struct Door {
 
 impl<S: Service, T: Trust> Acceptor<S, T> {
     pub(crate) fn new(hub: &Arc<Hub<S, T>>, bell: OwnedFd, listener: Listener) -> Arc<Self> {
+        if !T::ISOLATED {
+            // Its clients give none, and strangers are turned away unheard; the sockets that it accepts have this from it.
+            socket::take_no_descriptors(listener.socket());
+        }
         let spare = bell.try_clone().ok();
         Arc::new(Self {
             hub: Arc::clone(hub),
@@ -86,7 +92,10 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
 
     /// Hears what an accepted connection wants, or ends it.
     fn greet(&self, socket: OwnedFd) {
-        let peer = match PeerProcess::of(&socket) {
+        let peer = PeerProcess::of(&socket);
+        let is_own = peer.is_ok_and(PeerProcess::is_own);
+        let socket = Connection::new(socket, is_own && !T::ISOLATED);
+        let peer = match peer {
             Ok(peer) => peer,
             Err(error) => {
                 return self.refuse(
@@ -96,17 +105,21 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
                 );
             }
         };
-        if !T::ISOLATED && !peer.is_own() {
+        if !T::ISOLATED && !is_own {
             let why = format!(
                 "it serves user {} and not {}; `@Shm(isolated)` on its interface lets others in",
                 own_user(),
-                peer.uid
+                peer.user()
             );
             return self.refuse(&socket, Verdict::Denied, why);
         }
-        if !self.hub.greet(peer.uid, MAX_PENDING) {
-            let why =
-                format!("{MAX_PENDING} connections have not said yet what they want; try again");
+        let most = if is_own {
+            MAX_PENDING.max(self.hub.max_clients as usize)
+        } else {
+            MAX_PENDING
+        };
+        if !self.hub.greet(peer.uid, most) {
+            let why = format!("{most} connections have not said yet what they want; try again");
             return self.refuse(&socket, Verdict::Refused, why);
         }
         let pending = Arc::new(Pending {
@@ -137,7 +150,7 @@ impl<S: Service, T: Trust> Acceptor<S, T> {
         }
     }
 
-    fn refuse(&self, socket: &OwnedFd, verdict: Verdict, why: String) {
+    fn refuse(&self, socket: impl AsFd, verdict: Verdict, why: String) {
         refuse(&self.hub, socket, verdict, why);
     }
 }
@@ -164,6 +177,8 @@ impl<S: Service, T: Trust> Watched for Acceptor<S, T> {
                     if let Some(listener) = &door.listener
                         && let Ok(socket) = accept_with(listener.socket(), flags)
                     {
+                        let is_own = PeerProcess::of(&socket).is_ok_and(PeerProcess::is_own);
+                        let socket = Connection::new(socket, is_own);
                         self.refuse(
                             &socket,
                             Verdict::Refused,
@@ -185,7 +200,7 @@ impl<S: Service, T: Trust> Watched for Acceptor<S, T> {
 
 /// Who is at the other end of a connection.
 pub(crate) struct Caller {
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Connection,
     pub(crate) process: PeerProcess,
     /// A hold on that process, where there is one.
     pub(crate) hold: Option<OwnedFd>,

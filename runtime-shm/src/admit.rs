@@ -52,7 +52,7 @@ pub(crate) fn answer<S: Service, T: Trust>(
 /// Tells a client why it gets no lane.
 pub(crate) fn refuse<S: Service, T: Trust>(
     hub: &Hub<S, T>,
-    socket: &OwnedFd,
+    socket: impl AsFd,
     verdict: Verdict,
     text: String,
 ) {

@@ -34,7 +34,7 @@ pub(crate) fn attach<S: Service, T: Trust>(
             name: name(),
             why: format!(
                 "its server runs as user {} and this side as {}; `@Shm(isolated)` on its interface allows that",
-                peer.uid,
+                peer.user(),
                 own_user()
             ),
         });

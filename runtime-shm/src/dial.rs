@@ -2,17 +2,17 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runtime_core::AttachError;
 use runtime_core::handshake::MAX_TEXT;
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, connect};
 
-use crate::given::Given;
+use crate::given::{Connection, Given};
 use crate::handshake::{Answer, Hello, LEN, Verdict};
 use crate::peer::PeerProcess;
 use crate::socket::{self, system};
@@ -23,7 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection to a server that has said nothing yet.
 pub(crate) struct Dialled<'a> {
     name: &'a str,
-    pub(crate) socket: OwnedFd,
+    /// When it has to have answered.
+    end: Instant,
+    pub(crate) socket: Connection,
     /// Whose server it is.
     pub(crate) peer: PeerProcess,
 }
@@ -40,8 +42,8 @@ impl<'a> Dialled<'a> {
     /// Connects to the server at a socket's address, which goes by `name`.
     pub(crate) fn at(name: &'a str, address: &SocketAddrUnix) -> Result<Self, AttachError> {
         let socket = socket::new()?;
-        socket::set_patience(&socket, PATIENCE)?;
-        retry_on_intr(|| connect(&socket, address)).map_err(|error| match error {
+        let end = Instant::now() + PATIENCE;
+        socket::until(&socket, end, || connect(&socket, address)).map_err(|error| match error {
             // What is no socket refuses like a socket whose server is gone.
             Errno::CONNREFUSED if is_another_file(address) => AttachError::Foreign {
                 name: name.into(),
@@ -62,7 +64,12 @@ impl<'a> Dialled<'a> {
         })?;
         let peer = PeerProcess::of(&socket)
             .map_err(|error| system(format!("looking at who serves `{name}`"), error))?;
-        Ok(Self { name, socket, peer })
+        Ok(Self {
+            name,
+            end,
+            socket: Connection::new(socket, peer.is_own()),
+            peer,
+        })
     }
 
     /// Says what this side wants, and hears the answer, with the descriptors that come along. Every refusal is an error; `abi_text` is the
@@ -75,17 +82,26 @@ impl<'a> Dialled<'a> {
     ) -> Result<(Answer, Vec<Given>), AttachError> {
         let name = || self.name.to_string();
         // A server that turns clients away without hearing them may have answered and gone already: what it said is still to be read.
-        match socket::send(&self.socket, &hello.to_bytes(), given) {
+        let message = hello.to_bytes();
+        match socket::until(&self.socket, self.end, || {
+            socket::send(&self.socket, &message, given)
+        }) {
             Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
             Err(error) => return Err(self.lost(error)),
         }
         let mut room = vec![0; LEN + MAX_TEXT];
-        let received = match socket::receive(&self.socket, &mut room) {
+        let mut receive = || {
+            socket::until(&self.socket, self.end, || {
+                socket::receive(&self.socket, &mut room)
+            })
+        };
+        let received = match receive() {
             // Told once, before the answer, by one that went without reading what this side said.
-            Err(Errno::CONNRESET) => socket::receive(&self.socket, &mut room),
+            Err(Errno::CONNRESET) => receive(),
             received => received,
         };
         let received = received.map_err(|error| self.lost(error))?;
+        socket::take_no_descriptors(&self.socket);
         if received.len == 0 {
             return Err(self.lost(Errno::PIPE));
         }

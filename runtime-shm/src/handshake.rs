@@ -3,7 +3,7 @@
 //! Numbers are little-endian. Everything that a peer says is checked before it is used, here or, where only the service knows what is
 //! possible, by whoever has it.
 
-use runtime_core::handshake::{Garbled, Protocol, Reader, Writer, cut};
+use runtime_core::handshake::{Garbled, Protocol, Reader, Writer, cut, text_of};
 use runtime_core::{AbiHash, SlotShape};
 
 /// Its version is that of the protocol, and of what lies in shared memory: of words, control blocks and their places.
@@ -170,7 +170,7 @@ impl Answer {
             terms: Terms::read(&mut reader)?,
             bell: reader.u32(),
             bells: reader.u32(),
-            text: String::from_utf8_lossy(&message[LEN..]).into_owned(),
+            text: text_of(&message[LEN..]),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! What a server shares with the thread that accepts its clients, and with those who stop it or make clients of it.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,7 @@ use rustix::net::SocketAddrUnix;
 
 use crate::bell::Bell;
 use crate::client::Client;
+use crate::given::Connection;
 use crate::memory::ShmMemory;
 use crate::trust::{SameUser, Trust};
 
@@ -34,7 +34,7 @@ struct Mail<S: Service, T: Trust> {
     /// Every lane there is, by doorbell, for those who want to know how the server is.
     lanes: BTreeMap<u32, (ClientId, ShmMemory<S, T>)>,
     /// Those who want to know what the server has counted.
-    inquiries: Vec<OwnedFd>,
+    inquiries: Vec<Connection>,
     seats: Seats,
 }
 
@@ -174,7 +174,7 @@ impl<S: Service, T: Trust> Hub<S, T> {
     }
 
     /// Asks the server for what it has counted.
-    pub(crate) fn inquire(&self, socket: OwnedFd) {
+    pub(crate) fn inquire(&self, socket: Connection) {
         {
             let mut mail = self.mail();
             if mail.seats.is_closed() || mail.inquiries.len() >= MAX_INQUIRIES {
@@ -186,7 +186,7 @@ impl<S: Service, T: Trust> Hub<S, T> {
     }
 
     /// Those who have asked.
-    pub(crate) fn inquiries(&self) -> Vec<OwnedFd> {
+    pub(crate) fn inquiries(&self) -> Vec<Connection> {
         std::mem::take(&mut self.mail().inquiries)
     }
 
@@ -229,6 +229,12 @@ impl<S: Service, T: Trust> Connector<S, T> {
     /// # Errors
     /// The server has all the clients it admits or is gone, or the configuration asks for an impossible window.
     pub fn connect(&self, config: &ClientConfig) -> Result<Client<S, T>, AttachError> {
+        // The address is free for others once the server is gone.
+        if self.hub.mail().seats.is_closed() {
+            return Err(AttachError::NotFound {
+                name: S::NAME.into(),
+            });
+        }
         Client::connect_to(S::NAME, &self.address, config)
     }
 }
@@ -259,7 +265,7 @@ impl<S: Service, T: Trust> Stopper<S, T> {
         }
     }
 
-    /// Tells the server to stop. Clients learn of it when it is dropped.
+    /// Tells the server to stop: what it has not received by then it receives no more. Clients learn of it when it is dropped.
     pub fn stop(&self) {
         self.hub.attendance.stop();
         self.hub.ring_all();

@@ -9,13 +9,14 @@ use runtime_os::{Watched, unwatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bell::Bell;
+use crate::given::Connection;
 use crate::memory::Shared;
 use crate::socket;
 
 /// The way to the other side, besides the memory.
 pub(crate) struct Link {
     /// The sign of life of both, and the carrier of messages.
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Connection,
     /// The number of the process at the other end, when it connected.
     pub(crate) pid: u32,
     /// A hold on that process, where the kernel gives one.

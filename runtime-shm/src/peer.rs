@@ -44,9 +44,22 @@ impl PeerProcess {
         })
     }
 
-    /// True if it runs as the same user as this one.
+    /// True if it runs as the same user as this one. In a user namespace that has no number for this user (user_namespaces(7)), and so calls it
+    /// by the one that all such users have, nobody is known to be the same.
     pub(crate) fn is_own(self) -> bool {
-        self.uid == own_user()
+        self.uid == own_user() && !is_anybody(self.uid)
+    }
+
+    /// Its user, for people to read, where it is not the same.
+    pub(crate) fn user(self) -> String {
+        if self.uid == own_user() {
+            format!(
+                "{} (which here stands for every user that the user namespace has no number for)",
+                self.uid
+            )
+        } else {
+            self.uid.to_string()
+        }
     }
 
     /// A hold on it, where there is one to be had: it may have ended, and then the socket says so, too.
@@ -54,6 +67,19 @@ impl PeerProcess {
         let pid = Pid::from_raw(self.pid.try_into().ok()?)?;
         pidfd_open(pid, PidfdFlags::empty()).ok()
     }
+}
+
+/// True if a number may stand for users that this user namespace has no numbers for. Where all users have one it is a user like others.
+fn is_anybody(uid: u32) -> bool {
+    const USUAL: u32 = 65_534;
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let overflow = read("/proc/sys/kernel/overflowuid");
+    if uid != overflow.trim().parse().unwrap_or(USUAL) {
+        return false;
+    }
+    let map = read("/proc/self/uid_map");
+    let mut words = map.split_whitespace();
+    words.next() != Some("0") || words.next() != Some("0") || words.next() != Some("4294967295")
 }
 
 /// The user that this process runs as.

@@ -12,7 +12,7 @@ use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat,
     fstatfs, memfd_create,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::socket::system;
@@ -64,7 +64,8 @@ impl Segment {
             made => made,
         };
         let fd = made.map_err(|error| system(what("making"), error))?;
-        fallocate(&fd, FallocateFlags::empty(), 0, len as u64)
+        // Interrupted by any signal on some kernels, and then begun anew.
+        retry_on_intr(|| fallocate(&fd, FallocateFlags::empty(), 0, len as u64))
             .map_err(|error| system(what("allocating"), error))?;
         fcntl_add_seals(&fd, SIZED).map_err(|error| system(what("sealing"), error))?;
         // Before the seal against writing, which later mappings fall under and this one does not.

@@ -1,7 +1,6 @@
 //! The server's transport.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,6 +16,7 @@ use rustix::net::SocketAddrUnix;
 use crate::accept::Acceptor;
 use crate::address::{Address, Listener};
 use crate::bell::Bell;
+use crate::given::Connection;
 use crate::hub::{Connector, Hub, Newcomer, Stopper};
 use crate::memory::ShmMemory;
 use crate::stat;
@@ -38,7 +38,7 @@ pub struct Server<S: Service, T: Trust = SameUser> {
     /// Room for the doorbells that have rung.
     rung: Vec<u32>,
     /// Those who want to know what was counted.
-    inquiries: Vec<OwnedFd>,
+    inquiries: Vec<Connection>,
     address: SocketAddrUnix,
     pollable: LazyPollable,
 }
@@ -231,6 +231,11 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
             if !self.inquiries.is_empty() {
                 return None;
             }
+            if self.hub.attendance.is_stopped() {
+                // However many requests there are, and each time.
+                self.bell.ring_all();
+                return None;
+            }
         }
         self.lanes.poll()
     }
@@ -254,6 +259,10 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
     ) -> Result<usize, EmitError> {
         if self.bell.has_rung() {
             self.answer_bell();
+            // What it rang for is not done with: whoever sleeps next has to see it.
+            if !self.inquiries.is_empty() || self.hub.attendance.is_over() {
+                self.bell.ring_all();
+            }
         }
         let to = match to {
             Audience::One(client) => {
@@ -267,7 +276,7 @@ unsafe impl<S: Service, T: Trust> ServerTransport for Server<S, T> {
     }
 
     fn ready(&self) -> bool {
-        self.bell.has_rung() || self.lanes.any_ready()
+        !self.hub.attendance.is_stopped() && (self.bell.has_rung() || self.lanes.any_ready())
     }
 
     fn finished(&self) -> bool {

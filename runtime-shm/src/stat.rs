@@ -3,10 +3,9 @@
 //! Whoever asks gets two messages of text. The first comes from the thread that watches the server's sockets, so it comes even if the
 //! server hangs; the second from the server's own thread, which keeps its counters to itself.
 
-use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use runtime_core::handshake::{MAX_TEXT, cut};
+use runtime_core::handshake::{MAX_TEXT, cut, text_of};
 use runtime_core::{
     AbiHash, AttachError, Counters, MethodCounters, MethodInfo, MethodKind, Service, SlotShape,
 };
@@ -15,8 +14,10 @@ use runtime_lane::{Memory, in_flight};
 use crate::address::Address;
 use crate::admit;
 use crate::dial::Dialled;
+use crate::given::Connection;
 use crate::handshake::{Hello, Purpose, Terms, Verdict};
 use crate::hub::Hub;
+use crate::peer::own_user;
 use crate::socket;
 use crate::trust::Trust;
 
@@ -112,6 +113,16 @@ impl MethodStat {
 pub fn stat(name: &str) -> Result<Stat, AttachError> {
     let address = Address::of(name)?;
     let dialled = Dialled::at(name, address.socket())?;
+    if !dialled.peer.is_own() {
+        return Err(AttachError::Denied {
+            name: name.into(),
+            why: format!(
+                "its server runs as user {} and this side as {}",
+                dialled.peer.user(),
+                own_user()
+            ),
+        });
+    }
     let hello = Hello {
         purpose: Purpose::Stat,
         abi: AbiHash(0),
@@ -141,13 +152,15 @@ pub fn stat(name: &str) -> Result<Stat, AttachError> {
     for line in answer.text.lines() {
         stat.read(line);
     }
-    socket::set_patience(&dialled.socket, PATIENCE)?;
     let mut room = vec![0; MAX_TEXT];
-    let report = socket::receive(&dialled.socket, &mut room).ok();
+    let report = socket::until(&dialled.socket, Instant::now() + PATIENCE, || {
+        socket::receive(&dialled.socket, &mut room)
+    });
     stat.counts = report
+        .ok()
         .and_then(|report| room.get(..report.len))
         .filter(|text| !text.is_empty())
-        .map(|text| ServerCounts::of(&String::from_utf8_lossy(text)));
+        .map(|text| ServerCounts::of(&text_of(text)));
     Ok(stat)
 }
 
@@ -200,7 +213,7 @@ fn number<N: core::str::FromStr + Default>(word: Option<&str>) -> N {
 }
 
 /// Answers with what can be seen from outside, and leaves the rest to the server's thread.
-pub(crate) fn answer<S: Service, T: Trust>(hub: &Hub<S, T>, caller: OwnedFd) {
+pub(crate) fn answer<S: Service, T: Trust>(hub: &Hub<S, T>, caller: Connection) {
     let mut clients = String::new();
     let mut count = 0;
     hub.census(|client, memory| {
@@ -218,7 +231,7 @@ pub(crate) fn answer<S: Service, T: Trust>(hub: &Hub<S, T>, caller: OwnedFd) {
 }
 
 /// Answers with what the server's thread has counted.
-pub(crate) fn report(caller: &OwnedFd, methods: &[MethodInfo], counters: &Counters) {
+pub(crate) fn report(caller: &Connection, methods: &[MethodInfo], counters: &Counters) {
     let mut text = format!("sleeps {}\n", counters.sleeps);
     for (method, counted) in methods.iter().zip(counters.methods()) {
         let kind = match method.kind {

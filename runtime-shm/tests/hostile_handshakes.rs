@@ -96,7 +96,8 @@ fn wrong_hellos_are_answered<T: Trust>() {
     let third = Caller::<T>::connect(&name).err();
     assert_eq!(third, Some(AttachError::TooManyClients { limit: 2 }));
     let hello = RawClient::hello::<T>(2).message().0;
-    let (_, answer, _) = RawClient::ask(&name, &hello, &[own_memfd(64).1]);
+    let memory: Vec<_> = T::ISOLATED.then(|| own_memfd(64).1).into_iter().collect();
+    let (_, answer, _) = RawClient::ask(&name, &hello, &memory);
     assert_eq!(answer.number(12), TOO_MANY_CLIENTS);
 }
 
@@ -242,7 +243,17 @@ fn memory_of_a_same_user_client_is_not_wanted() {
         let (name, mut server) = honest_server::<SameUser>(4);
         let hello = RawClient::hello::<SameUser>(32).message().0;
         let before = descriptors();
-        let (socket, answer, given) = RawClient::ask(&name, &hello, &[own_memfd(4096).1]);
+        let memory = own_memfd(4096).1;
+        let socket = RawClient::dial(&name);
+        if send(&socket, &hello, &[memory.as_fd()]) == Err(rustix::io::Errno::PERM) {
+            // Since Linux 6.16 the server does without descriptors before anybody says anything.
+            drop((socket, memory));
+            until("every descriptor is given back", || descriptors() <= before);
+            let (_, answer, given) = RawClient::ask(&name, &hello, &[]);
+            return assert_eq!((answer.number(12), given.len()), (0, 2));
+        }
+        drop(socket);
+        let (socket, answer, given) = RawClient::ask(&name, &hello, &[memory]);
         assert_eq!((answer.number(12), given.len()), (0, 2));
         let (_, answer, _) = RawClient::ask(&name, &hello, &wrong_memory(8192).remove(3).1);
         assert_eq!(answer.number(12), REFUSED, "sixty descriptors are too many");

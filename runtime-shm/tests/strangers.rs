@@ -117,6 +117,35 @@ fn a_lingering_descriptor_instead_of_memory_holds_nobody_up() {
 }
 
 #[test]
+fn a_lingering_descriptor_among_too_many_holds_nobody_up() {
+    guarded(|| {
+        is_held_up(|name, _, lingering| {
+            let hello = RawClient::hello::<Isolated>(4).message().0;
+            let socket = RawClient::dial(name);
+            let null = std::fs::File::open("/dev/null").unwrap();
+            let null = null.as_fd();
+            peer::send(
+                &socket,
+                &hello,
+                &[null, null, null, null, lingering.as_fd()],
+            )
+            .unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_lingering_descriptor_that_is_not_received_holds_nobody_up() {
+    guarded(|| {
+        is_held_up(|name, _, lingering| {
+            let socket = RawClient::dial(name);
+            peer::send(&socket, b"rubbish", &[]).unwrap();
+            peer::send(&socket, &[0], &[lingering.as_fd()]).unwrap();
+        });
+    });
+}
+
+#[test]
 fn a_lingering_descriptor_on_a_message_holds_nobody_up() {
     guarded(|| {
         is_held_up(|_, raw, lingering| {

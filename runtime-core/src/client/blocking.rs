@@ -14,6 +14,8 @@ use crate::transport::{ClientTransport, Failure};
 /// Only the call's own slot is looked at: replies to other calls stay where they lie for the next `poll`.
 pub struct Blocking<'a, S: Service, T: ClientTransport, U> {
     core: &'a mut Core<T, U>,
+    /// What `within` said, which is for a call here and for no other.
+    deadline: Option<Duration>,
     service: core::marker::PhantomData<fn() -> S>,
 }
 
@@ -21,13 +23,14 @@ impl<'a, S: Service, T: ClientTransport, U> Blocking<'a, S, T, U> {
     pub(super) fn new(core: &'a mut Core<T, U>) -> Self {
         Self {
             core,
+            deadline: None,
             service: core::marker::PhantomData,
         }
     }
 
     /// Gives the next call another deadline than its method's or the configuration's.
     pub fn within(&mut self, deadline: Duration) -> &mut Self {
-        self.core.set_next_deadline(deadline);
+        self.deadline = Some(deadline);
         self
     }
 
@@ -41,6 +44,9 @@ impl<'a, S: Service, T: ClientTransport, U> Blocking<'a, S, T, U> {
         fill: impl FnOnce(&mut M::Request),
     ) -> Result<M::Output, CallError<M::Error>> {
         const { assert_call::<M>() };
+        if let Some(deadline) = self.deadline.take() {
+            self.core.set_next_deadline(deadline);
+        }
         let slot = self.core.build::<M>(fill)?;
         self.core.calls.start::<M>(slot, State::Awaited);
         self.core.send::<M>(slot);

@@ -129,7 +129,7 @@ unsafe impl<U: Send> Send for Entry<U> {}
 const _: () = assert!(size_of::<Entry<u64>>() == 64);
 
 /// Calls for each slot between two looks at the clock where a poll may never find nothing. The look goes over all slots.
-const TURNS_PER_LOOK: i32 = 8;
+const TURNS_PER_LOOK: i64 = 8;
 
 /// All slots' calls.
 ///
@@ -140,14 +140,16 @@ pub(super) struct Calls<U> {
     methods: &'static [MethodInfo],
     default_deadline: Duration,
     /// How many calls may yet be sent until the clock has to be looked at; as many as `look_after` at each look.
-    until_look: i32,
-    look_after: i32,
+    until_look: i64,
+    look_after: i64,
     /// The last one that was sent.
     last: u16,
     /// Polls that found nothing since the last look at the clock.
     pub(super) idle_polls: u32,
     /// No call ends before this.
     earliest: u64,
+    /// Slots whose completion nobody waits for: oneway requests, and calls that were given up.
+    pub(super) unwanted: usize,
 }
 
 impl<U> Calls<U> {
@@ -163,7 +165,7 @@ impl<U> Calls<U> {
             sent_at: 0,
             arrived: None,
         };
-        let look_after = slots as i32 * TURNS_PER_LOOK;
+        let look_after = slots as i64 * TURNS_PER_LOOK;
         Self {
             entries: (0..slots).map(entry).collect(),
             methods,
@@ -173,6 +175,7 @@ impl<U> Calls<U> {
             last: 0,
             idle_polls: 0,
             earliest: u64::MAX,
+            unwanted: 0,
         }
     }
 
@@ -204,13 +207,15 @@ impl<U> Calls<U> {
     pub(super) fn start<M: Method>(&mut self, slot: u16, state: State) {
         debug_assert_ne!(state, State::Callback, "that has user data");
         self.entry_mut(slot).kind = Kind::new::<M>(state);
+        if state == State::Oneway {
+            self.unwanted += 1;
+        }
         self.note_sent(slot);
     }
 
     #[inline(always)]
     fn note_sent(&mut self, slot: u16) {
-        // It wraps where every poll finds something and nobody asks `is_look_due`; all that it then says is that there were calls.
-        self.until_look = self.until_look.wrapping_sub(1);
+        self.until_look -= 1;
         self.last = slot;
     }
 
@@ -267,7 +272,8 @@ impl<U> Calls<U> {
         self.has_sent_one() && last.is_some_and(takes_one_line)
     }
 
-    /// Lets the deadlines of calls sent since the last look at the clock run from `now`.
+    /// Lets the deadlines of calls sent since the last look at the clock run from `now`. If one of any call has passed, the next poll has to look,
+    /// too: not everybody who reads the clock can end what is due.
     pub(super) fn stamp(&mut self, now: u64) {
         if self.has_sent_one() {
             self.stamp_one(self.last, now);
@@ -276,7 +282,11 @@ impl<U> Calls<U> {
                 self.stamp_one(slot, now);
             }
         }
-        self.until_look = self.look_after;
+        self.until_look = if now >= self.earliest_at(now) {
+            0
+        } else {
+            self.look_after
+        };
     }
 
     #[inline(always)]
@@ -346,6 +356,8 @@ impl<U> Calls<U> {
 
     /// Ends a call whose slot stays taken, and gives back what it carried.
     pub(super) fn abandon(&mut self, slot: u16) -> Option<U> {
+        debug_assert!(self.entry(slot).is_running(), "it is given up once");
+        self.unwanted += 1;
         let entry = self.entry_mut(slot);
         entry.arrived = None;
         entry.take_user_data(State::Abandoned)

@@ -60,11 +60,13 @@ impl<T: ClientTransport, U> Core<T, U> {
         self.calls.idle_polls = 0;
         let now = self.transport.now();
         self.calls.stamp(now);
-        if now >= self.calls.earliest() {
-            delivered + self.expire::<S>(now, deliver)
-        } else {
-            delivered
+        if now < self.calls.earliest() {
+            return delivered;
         }
+        let expired = self.expire::<S>(now, deliver);
+        // Nothing more is due, and nobody has to look for it.
+        self.calls.stamp(now);
+        delivered + expired
     }
 
     /// Ends the calls whose deadline has passed. Their slots stay taken until the server gives them up. An awaited call is ended by whoever

@@ -265,7 +265,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
                     Err(WaitError::Disconnected)
                 };
             }
-            if ready {
+            if ready && (core.calls.unwanted == 0 || core.is_wanted_ready()) {
                 return Ok(true);
             }
             now = core.transport.now();
@@ -404,6 +404,13 @@ impl<T: ClientTransport, U> Core<T, U> {
         }
     }
 
+    /// True if there is something to poll besides what ended without anybody waiting for it.
+    #[cold]
+    fn is_wanted_ready(&mut self) -> bool {
+        self.collect();
+        self.transport.ready()
+    }
+
     /// Frees the slots of what ended without anybody waiting for it.
     fn collect(&mut self) {
         for slot in 0..self.transport.slots() as u16 {
@@ -458,7 +465,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         if let Some(deadline) = self.next_deadline.take() {
             self.calls.set_deadline(slot, deadline);
         }
-        if self.histogram.is_some() {
+        if self.histogram.is_some() && self.calls.state(slot) != State::Oneway {
             self.calls.measure(slot, self.transport.now());
         }
         self.unusual = self.histogram.is_some();
@@ -466,8 +473,12 @@ impl<T: ClientTransport, U> Core<T, U> {
 
     /// Frees the slot of a completion that nobody waits for.
     fn discard(&mut self, slot: u16) {
-        if self.calls.state(slot) == State::Abandoned {
+        let state = self.calls.state(slot);
+        if state == State::Abandoned {
             count(&self.tally.late_replies);
+        }
+        if matches!(state, State::Oneway | State::Abandoned) {
+            self.calls.unwanted -= 1;
         }
         self.calls.end(slot);
         // SAFETY: the slot has completed: `poll` or `poll_slot` gave it to the callers, who give it up.
@@ -505,14 +516,15 @@ impl<T: ClientTransport, U> Core<T, U> {
         deliver: &mut impl FnMut(U, S::Reply<'_>),
     ) -> usize {
         let completion = Completion { slot, head, place };
-        self.record(completion.slot);
         match self.calls.state(completion.slot) {
             // Whoever waits for it finds it there.
             State::Awaited => {
+                self.record(slot);
                 self.calls.arrived(completion);
                 self.wakers.wake_slot(slot);
             }
             State::Callback => {
+                self.record(slot);
                 if let Some((kind, user_data)) = self.calls.finish_callback(completion.slot) {
                     self.finish::<S>(completion, kind, user_data, deliver);
                     return 1;

@@ -137,7 +137,10 @@ impl Reception {
     #[cold]
     fn wait_for_more(&mut self, until: u64) -> bool {
         let came = loop {
-            self.look();
+            // Something may have been polled since, by a `wait` within the batch.
+            if self.polled.get_mut().is_empty() {
+                self.look();
+            }
             if !self.polled.get_mut().is_empty() {
                 break true;
             }

@@ -23,6 +23,11 @@ impl Backend for Inproc {
         server.connector()
     }
 
+    fn stopper(server: &Self::Server) -> impl FnOnce() + Send + 'static {
+        let stopper = server.stopper();
+        move || stopper.stop()
+    }
+
     fn connect(
         connector: &Self::Connector,
         config: &ClientConfig,

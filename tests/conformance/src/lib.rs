@@ -43,6 +43,9 @@ pub trait Backend: 'static {
     /// What makes clients of it.
     fn connector(server: &mut Self::Server) -> Self::Connector;
 
+    /// What tells it to stop, from any thread.
+    fn stopper(server: &Self::Server) -> impl FnOnce() + Send + 'static;
+
     /// A new client.
     fn connect(
         connector: &Self::Connector,
@@ -90,13 +93,14 @@ macro_rules! suite {
                 user_data_comes_back_exactly_once, close_hands_everything_back;
             time: a_call_ends_at_its_deadline, a_late_reply_is_dropped_and_counted, the_call_may_set_its_deadline,
                 a_deadline_passes_while_others_are_answered, a_deadline_passes_while_replies_are_waited_for,
-                waiting_forgets_calls_that_have_ended,
+                a_deadline_passes_beside_blocking_calls, waiting_forgets_calls_that_have_ended,
+                waiting_does_not_end_for_what_nobody_waits_for,
                 a_blocking_call_ends_at_its_deadline, retry_repeats_idempotent_calls;
             peers: calls_end_when_the_server_goes, replies_sent_before_the_server_went_arrive,
                 the_server_ends_when_its_clients_go, clients_come_and_go, many_clients_are_served_fairly,
                 too_many_clients_are_refused, replies_that_overtook_are_not_lost,
                 requests_sent_before_the_client_went_are_served, a_new_client_gets_its_turn,
-                waiting_ends_when_nothing_is_left;
+                waiting_ends_when_nothing_is_left, a_busy_server_can_be_stopped;
             threads: blocking_calls_across_threads, sleeping_sides_wake_each_other, a_deep_window_across_threads,
                 futures_run_on_any_executor, futures_end_at_their_deadline, a_future_that_moves_keeps_its_deadline,
                 each_future_is_woken_for_itself, a_forgotten_future_ends_too, a_blocking_call_sleeps_beside_an_event,

@@ -111,7 +111,7 @@ impl ::core::default::Default for Image {
 }
 
 /// One method for each shape of call.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod probe {
     use ::core::prelude::v1::*;
 

@@ -29,6 +29,11 @@ impl Backend for Rdma {
         server.connector()
     }
 
+    fn stopper(server: &Self::Server) -> impl FnOnce() + Send + 'static {
+        let stopper = server.stopper();
+        move || stopper.stop()
+    }
+
     fn connect(
         connector: &Self::Connector,
         config: &ClientConfig,

@@ -30,6 +30,11 @@ impl<T: Trust> Backend for Over<T> {
         server.connector()
     }
 
+    fn stopper(server: &Self::Server) -> impl FnOnce() + Send + 'static {
+        let stopper = server.stopper();
+        move || stopper.stop()
+    }
+
     fn connect(
         connector: &Self::Connector,
         config: &ClientConfig,

@@ -263,3 +263,30 @@ pub fn waiting_ends_when_nothing_is_left<B: Backend>() {
     back.sort_unstable();
     assert_eq!(back, [0, 1, 2]);
 }
+
+/// However many requests wait, and however many come.
+pub fn a_busy_server_can_be_stopped<B: Backend>() {
+    let (mut client, mut server) = pair::<B, u64>();
+    for value in 0..3 {
+        client.echo(value, value).unwrap();
+    }
+    assert_eq!(server.wait(Duration::from_secs(10)), Ok(true));
+    let stop = B::stopper(server.transport());
+    thread::spawn(stop).join().unwrap();
+    for _ in 0..3 {
+        assert_eq!(server.recv().err(), Some(WaitError::Disconnected));
+        assert_eq!(
+            server.poll(&mut Probe::default(), 64),
+            Err(WaitError::Disconnected)
+        );
+    }
+    // Ends at once.
+    server.serve(&mut Probe::default());
+    drop(server);
+    let lost = CallError::Disconnected {
+        maybe_executed: true,
+    };
+    let mut back = drain::<B>(&mut client);
+    back.sort_unstable_by_key(|(user_data, _)| *user_data);
+    assert_eq!(back, [0, 1, 2].map(|value| (value, Err(lost))));
+}

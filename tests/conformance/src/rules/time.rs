@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use runtime_core::{CallError, ClientConfig, Retry, ServerConfig};
+use runtime_core::{CallError, ClientConfig, ClientTransport as _, Retry, ServerConfig};
 
 use super::{reply, serve};
 use crate::probe::probe::{Reply, Request};
@@ -78,12 +78,44 @@ pub fn a_deadline_passes_while_others_are_answered<B: Backend>() {
         std::thread::sleep(Duration::from_micros(50));
         assert_eq!(client.in_flight(), 2);
     });
+    // Who asks first is promised something at the next poll.
+    calls_beside_a_silent_one::<B>(|client| {
+        while !client.transport().ready() {
+            std::thread::yield_now();
+        }
+    });
+}
+
+pub fn a_deadline_passes_beside_blocking_calls<B: Backend>() {
+    calls_beside_a_silent_one::<B>(|client| {
+        let result = client.blocking().within(Duration::from_micros(200)).echo(7);
+        assert_eq!(result, Err(CallError::Timeout));
+    });
 }
 
 pub fn a_deadline_passes_while_replies_are_waited_for<B: Backend>() {
     calls_beside_a_silent_one::<B>(|client| {
         assert_eq!(client.wait(Duration::from_secs(60)), Ok(true));
     });
+}
+
+pub fn waiting_does_not_end_for_what_nobody_waits_for<B: Backend>() {
+    let (mut client, mut server) = impatient::<B>(Duration::from_secs(3600));
+    client.note(1).unwrap();
+    while serve::<B>(&mut server, &mut Probe::default()) == 0 {
+        std::thread::yield_now();
+    }
+    let (short, start) = (Duration::from_millis(20), Instant::now());
+    assert_eq!(client.wait(short), Ok(false));
+    assert!(start.elapsed() >= short);
+    // A call that has timed out, and is answered then.
+    let result = client.blocking().within(Duration::from_millis(1)).echo(2);
+    assert_eq!(result, Err(CallError::Timeout));
+    while serve::<B>(&mut server, &mut Probe::default()) == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(client.wait(short), Ok(false));
+    assert_eq!(client.in_flight(), 0);
 }
 
 pub fn waiting_forgets_calls_that_have_ended<B: Backend>() {
