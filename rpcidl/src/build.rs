@@ -34,7 +34,7 @@ mod tests;
 pub use config::{Config, compile};
 pub use error::Error;
 pub use input::{include_dir, manifest, read_input};
-pub use plan::{FilePlan, plan_directory, plan_file, rust_path};
+pub use plan::{FilePlan, plan_directory, plan_file, rust_path, unknown_extern};
 pub use write::{FileState, WriteError, Written, compare, write_all};
 
 pub use crate::ir::Backend;

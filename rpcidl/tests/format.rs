@@ -125,6 +125,10 @@ fn layout() {
             "package a.b@1.2;\n\nconst u8 A = 1;\n",
         ),
         ("struct S{}", "struct S {}\n"),
+        (
+            "package a;\n/// d\n//! x\nstruct S{u8 a;}\n",
+            "package a;\n/// d\n// x\nstruct S { u8 a; }\n",
+        ),
         ("struct S{u8 a;}", "struct S { u8 a; }\n"),
         (
             "struct S{u8 a;\nu32 b=1;};",

@@ -500,3 +500,69 @@ fn annotations() {
         ),
     ]);
 }
+
+#[test]
+fn helps_do_not_lead_into_another_error() {
+    let cases = [
+        (
+            "struct S { f16 x; }",
+            "E0201",
+            "integers have 8, 16, 32 or 64 bits",
+        ),
+        (
+            "struct S { i24 x; }",
+            "E0201",
+            "integers have 8, 16, 32 or 64 bits",
+        ),
+        ("struct S { event e; }", "E0201", "in an interface"),
+        ("union U : int { 0: u8 a; }", "E0206", "write one of `u8`"),
+        ("flags G : int { A = 1 }", "E0206", "write one of `u8`"),
+        (
+            "error H : uint8_t { A = 1 }",
+            "E0206",
+            "write one of `u32`, `i32`",
+        ),
+        ("enum F : boolean { A = 0 }", "E0206", "write one of `u8`"),
+        ("enum Z : float { A = 0 }", "E0206", "write one of `u8`"),
+        (
+            "struct T { u8 a; } enum Z : TT { A = 0 }",
+            "E0201",
+            "write one of `u8`",
+        ),
+        ("flags F : u8 { A = -1 }", "E0305", "use another value"),
+        ("union U : u64 { -1: u8 a; }", "E0305", "use another value"),
+        ("error E : i32 { A = 0 }", "E0322", "1 to 0x7fffffff"),
+        ("error E : u32 { A = 0 }", "E0322", "1 to 0xfffeffff"),
+        ("struct S { byte[] a; }", "E0106", "`u8[N]`"),
+        ("struct S { int[] a; }", "E0106", "write `vec<i32, N>`"),
+        (
+            "struct S { string<2> s = 'x'; }",
+            "E0005",
+            "`\"x\"` for a string",
+        ),
+        ("const u8 A = 0b12;", "E0009", "0 and 1"),
+    ];
+    for (text, code, help) in cases {
+        let compilation = compile_text(&format!("package a@1.2;\n{text}"));
+        let found = compilation
+            .diagnostics
+            .iter()
+            .find(|found| found.code.to_string() == code);
+        let found = found.unwrap_or_else(|| panic!("{text}: {:?}", lines(&compilation)));
+        assert!(found.edit.is_none(), "{text}: {:?}", found.edit);
+        let said = found.help.as_deref().unwrap_or_default();
+        assert!(said.contains(help), "{text}: {said}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_told_once() {
+    check(&[
+        ("enum E : u8 { A(\"x\") } struct S { E e; }", &["E0101"]),
+        ("enum E : u8 { 0: A, 1: B }", &["E0101", "E0101"]),
+        (
+            "#[derive(Debug)] struct T { u8 a; } struct U { T t; }",
+            &["E0005"],
+        ),
+    ]);
+}

@@ -297,6 +297,10 @@ fn errors_of_a_file_have_the_places_of_the_file() {
         "E0206@3:12 `String` cannot travel"
     );
     assert_eq!(
+        found("#[rpc_message]\n#[repr(u8, C)]\nenum E { A = 0 }\n"),
+        ["E0318@2:12 an enum is carried by one integer type, and not by `C` as well"]
+    );
+    assert_eq!(
         found("#[rpc_message]\nstruct S { a: Tier }\n"),
         ["E0201@2:15 unknown type `Tier`"]
     );

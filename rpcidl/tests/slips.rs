@@ -162,7 +162,36 @@ fn one_slip_is_one_error() {
             "struct S { // \u{202e}\n u8 a; }",
             "E0004@1:15 control character U+202E in the text",
         ),
+        (
+            "#[derive(Debug, A = \"]\")] struct S { u8 a; }",
+            "E0005@1:1 there are no attributes",
+        ),
+        ("const u8 A = 0b12;", "E0009@1:14 `2` is not a binary digit"),
+        ("const u8 A = 0o9;", "E0009@1:14 `9` is not an octal digit"),
         // Heads.
+        ("package a@v1;", "E0120@1:11 `v1` is not a version"),
+        ("package a.b@1.2.3;", "E0120@1:13 `1.2.3` is not a version"),
+        ("package a@1.x;", "E0120@1:11 `1.x` is not a version"),
+        (
+            "import a.b as c.d;",
+            "E0101@1:15 the name after `as` is one word",
+        ),
+        (
+            "import a . b;",
+            "E0101@1:10 names are joined by `.` without blanks",
+        ),
+        (
+            "structS : { u8 a; }",
+            "E0112@1:1 unknown declaration `structS`",
+        ),
+        (
+            "struct S { u8 a, b; }",
+            "E0101@1:16 one statement declares one field",
+        ),
+        (
+            "struct S { u8 a = 1, b, c; }",
+            "E0101@1:20 one statement declares one field",
+        ),
         ("struct { u8 a; }", "E0104@1:7 this struct has no name"),
         (
             "struct S : B { u8 a; }",
@@ -407,14 +436,25 @@ fn edits_mend() {
         ("closed struct S { u8 a;; }", "struct S { u8 a; }"),
         ("message S { u8 a; }", "struct S { u8 a; }"),
         ("package a@1;", "package a@1.0;"),
+        ("structS { u8 a; }", "struct S { u8 a; }"),
+        (
+            "interface I { structS { u8 a; } void f(); }",
+            "interface I { struct S { u8 a; } void f(); }",
+        ),
+        (
+            "struct S {\n  Key a,\n  Key? b\n}",
+            "struct S {\n  Key a;\n  Key? b;\n}",
+        ),
+        (
+            "struct S { u8 a, u8[2] b, string<4> c = \"d\", vec<u8, 3> e }",
+            "struct S { u8 a; u8[2] b; string<4> c = \"d\"; vec<u8, 3> e; }",
+        ),
+        ("struct S { u8 a, @A u8 b }", "struct S { u8 a; @A u8 b; }"),
         (
             "interface I { @A({b}, us 5) void f(); }",
             "interface I { @A({b}, us = 5) void f(); }",
         ),
-        (
-            "const u8 A = 'a' + 12u + 089;",
-            "const u8 A = 97 + 12 + 89;",
-        ),
+        ("const u8 A = 12u + 089;", "const u8 A = 12 + 89;"),
         (
             "const string<4> A = \"\\d\";",
             "const string<4> A = \"\\\\d\";",

@@ -7,7 +7,8 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rpcidl::Loader as _;
 use rpcidl::build::{
-    Backend, FilePlan, FileState, compare, plan_directory, plan_file, rust_path, write_all,
+    Backend, FilePlan, FileState, compare, plan_directory, plan_file, rust_path, unknown_extern,
+    write_all,
 };
 use rpcidl::emit::{self, Options, Output};
 use rpcidl::fs::FsLoader;
@@ -72,6 +73,9 @@ pub(crate) fn run(args: &Arguments, console: &Console) -> Result<(), Stop> {
     }
     let options = options(args)?;
     let compiled = compile::compile(&args.files, &args.search, console)?;
+    if let Some(wrong) = unknown_extern(&compiled.model, &options.externs) {
+        return Err(Stop::trouble(wrong));
+    }
     let output = match emit::emit(&compiled.model, &options) {
         Ok(output) => output,
         Err(errors) => {

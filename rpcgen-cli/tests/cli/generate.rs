@@ -251,6 +251,25 @@ fn refuses_options_that_make_no_sense() {
         .run(&["lone.idl", "--runtime-core", "a b"])
         .exits(2)
         .says("no path of Rust");
+    for path in [
+        "super::base",
+        "self::base",
+        "crate::super::base",
+        "::crate::base",
+    ] {
+        folder
+            .run(&["lone.idl", "--extern", &format!("base={path}")])
+            .exits(2)
+            .says("begin it with `crate::`");
+    }
+    folder
+        .run(&["lone.idl", "--runtime-core", "super::runtime_core"])
+        .exits(2)
+        .says("begin it with `crate::`");
+    folder
+        .run(&["lone.idl", "--extern", "nope=crate::x"])
+        .exits(2)
+        .says("`nope` is said to be generated elsewhere");
     folder
         .run(&["lone.idl", "--check"])
         .exits(2)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::{FilePlan, FileState, compare, include_dir, plan_directory, plan_file};
-use super::{manifest, read_input, rerun, rust_path, told, write_all};
+use super::{manifest, read_input, rerun, rust_path, told, unknown_extern, write_all};
 use crate::diag::{Diagnostic, Severity};
 use crate::emit::{self, Options};
 use crate::fs::FsLoader;
@@ -200,6 +200,9 @@ impl Config {
                 &found.diagnostics,
             )));
         };
+        if let Some(wrong) = unknown_extern(model, &self.externs) {
+            return Err(Error::new(wrong));
+        }
         let advice = if self.expect_backends {
             emit::advise(model, &options)
         } else {

@@ -330,6 +330,20 @@ fn settings_that_make_no_sense_are_refused() {
         &["idl/lone.idl"],
     );
     assert!(error.contains("no path of Rust"), "{error}");
+    let error = refused(
+        &Config::new()
+            .out_dir("a")
+            .extern_package("acme.common", "super::common"),
+        &["idl/lone.idl"],
+    );
+    assert!(error.contains("begin it with `crate::`"), "{error}");
+    let error = refused(
+        &Config::new()
+            .out_dir("a")
+            .extern_package("acme.comon", "crate::common"),
+        &["idl/acme/kv.idl"],
+    );
+    assert!(error.contains("`acme.common` is"), "{error}");
 }
 
 #[test]
@@ -511,7 +525,7 @@ fn paths_of_rust_are_told_from_other_text() {
     for good in [
         "::runtime_core",
         "crate::a::b",
-        "self::x",
+        "crate",
         "r#type::y",
         "naïve::ü",
     ] {
@@ -527,6 +541,10 @@ fn paths_of_rust_are_told_from_other_text() {
         "a; fn f() {}",
         "a::{b}",
         "::::a",
+        "self::x",
+        "super::x",
+        "crate::super::x",
+        "::crate::x",
     ] {
         assert!(rust_path(bad).is_err(), "{bad}");
     }

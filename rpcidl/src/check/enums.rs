@@ -13,7 +13,7 @@ use crate::limits;
 use crate::resolve::{DeclId, Scope};
 use crate::source::Span;
 
-const INTEGERS: &[Scalar] = &[
+pub(super) const INTEGERS: &[Scalar] = &[
     Scalar::U8,
     Scalar::U16,
     Scalar::U32,
@@ -76,7 +76,7 @@ impl<'a> Checker<'_, 'a> {
         if let Some(repr) = repr {
             self.reprs.insert(id, repr);
         }
-        let values = self.member_values(id, node, repr, scope);
+        let values = self.member_values(id, node, repr, allowed, scope);
         self.reserved_and_repeated(node, &values, notes.allow_alias, scope);
         let mut names = Names::new(camel);
         let mut members = Vec::with_capacity(node.members.len());
@@ -148,6 +148,7 @@ impl<'a> Checker<'_, 'a> {
         id: DeclId,
         node: &'a ast::Enum,
         repr: Option<Scalar>,
+        allowed: &[Scalar],
         scope: Scope,
     ) -> Vec<Option<i128>> {
         let env = Env {
@@ -164,7 +165,7 @@ impl<'a> Checker<'_, 'a> {
                     let what = format!("the value of `{}`", member.name.text);
                     self.integer(expr, &env, &what)
                         .and_then(|value| match repr {
-                            Some(repr) => self.in_range(expr, value, repr),
+                            Some(repr) => self.in_range(expr, value, repr, allowed),
                             None => Some(value),
                         })
                 }
@@ -186,7 +187,9 @@ impl<'a> Checker<'_, 'a> {
                 }
             };
             let value = match (node.kind, value, &member.value) {
-                (ast::EnumKind::Error, Some(value), Some(expr)) => self.error_number(expr, value),
+                (ast::EnumKind::Error, Some(value), Some(expr)) => {
+                    self.error_number(expr, value, repr)
+                }
                 _ => value,
             };
             next = value.and_then(|value| value.checked_add(1));
@@ -227,7 +230,12 @@ impl<'a> Checker<'_, 'a> {
     }
 
     /// Errors leave 0 to success and the top to the runtime.
-    fn error_number(&mut self, expr: &ast::Expr, value: i128) -> Option<i128> {
+    fn error_number(
+        &mut self,
+        expr: &ast::Expr,
+        value: i128,
+        repr: Option<Scalar>,
+    ) -> Option<i128> {
         let taken = if value == 0 {
             "0 means success"
         } else if value < 0 {
@@ -237,6 +245,11 @@ impl<'a> Checker<'_, 'a> {
         } else {
             return Some(value);
         };
+        let greatest = repr
+            .and_then(Scalar::range)
+            .map_or(limits::RUNTIME_ERRORS - 1, |(_, greatest)| {
+                greatest.min(limits::RUNTIME_ERRORS - 1)
+            });
         self.error(
             Diagnostic::error(
                 Code::E0322,
@@ -244,7 +257,7 @@ impl<'a> Checker<'_, 'a> {
                 format!("an error cannot have the number {value}"),
             )
             .label(taken)
-            .help("use a number from 1 to 0xfffeffff"),
+            .help(format!("use a number from 1 to {greatest:#x}")),
         );
         None
     }

@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::eval::Env;
 use crate::ir;
 use crate::limits;
-use crate::resolve::{Found, Node, Scope, bare_keyword, scalar};
+use crate::resolve::{Found, Node, Scope, bare_keyword, no_result_type, scalar};
 use crate::source::Span;
 
 /// Where a type is used.
@@ -108,9 +108,11 @@ impl<'a> Checker<'_, 'a> {
                 }
                 match self.table.find(path, scope) {
                     Found::Missing(at, inside) => {
-                        let error =
+                        let error = no_result_type(path).filter(|_| spot == Spot::Result);
+                        let error = error.unwrap_or_else(|| {
                             self.table
-                                .unknown_type(path, scope, at, inside, &mut self.budget);
+                                .unknown_type(path, scope, at, inside, &mut self.budget)
+                        });
                         self.error(error);
                         None
                     }
@@ -348,6 +350,18 @@ impl<'a> Checker<'_, 'a> {
             );
             return None;
         };
+        let help = format!("write one of {list}");
+        if let TypeKind::Named(path) = &ty.kind
+            && let [name] = path.segments.as_slice()
+            && scalar(&name.text).is_none()
+            && matches!(self.table.find(path, scope), Found::Missing(..))
+        {
+            let error = self
+                .table
+                .unknown_carrier(name, scope, allowed, help, &mut self.budget);
+            self.error(error);
+            return None;
+        }
         let lowered = self.ty(ty, scope, Spot::Inside)?;
         match self.draft.model.strip(&lowered) {
             ir::Type::Scalar(scalar) if allowed.contains(scalar) => Some(*scalar),
@@ -359,7 +373,7 @@ impl<'a> Checker<'_, 'a> {
                         ty.span,
                         format!("{what} cannot be carried by `{text}`"),
                     )
-                    .help(format!("write one of {list}")),
+                    .help(help),
                 );
                 None
             }

@@ -72,7 +72,7 @@ impl<'a> Checker<'_, 'a> {
             let number = self
                 .integer(&arm.tag, &env, "a tag")
                 .and_then(|value| match tag {
-                    Some(tag) => self.in_range(&arm.tag, value, tag),
+                    Some(tag) => self.in_range(&arm.tag, value, tag, UNSIGNED),
                     None => Some(value),
                 });
             if let Some(number) = number {

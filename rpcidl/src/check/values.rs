@@ -1,5 +1,6 @@
 //! Values of constants and defaults: whether they fit the type they are given for.
 
+use super::enums::INTEGERS;
 use super::{Checker, State};
 use crate::ast::{self, ExprKind, UnaryOp};
 use crate::diag::{Code, Diagnostic};
@@ -119,18 +120,21 @@ impl<'a> Checker<'_, 'a> {
             }
             (ir::Scalar::F32 | ir::Scalar::F64, _) => self.mismatch(expr, value, "a number"),
             _ => match value.integer() {
-                Some(number) => self.in_range(expr, number, scalar).map(ir::Value::Int),
+                Some(number) => self
+                    .in_range(expr, number, scalar, INTEGERS)
+                    .map(ir::Value::Int),
                 None => self.mismatch(expr, value, "an integer"),
             },
         }
     }
 
-    /// The number, if an integer type can hold it.
+    /// The number, if an integer type can hold it. Only what is `allowed` there is proposed instead.
     pub(super) fn in_range(
         &mut self,
         expr: &ast::Expr,
         number: i128,
         scalar: ir::Scalar,
+        allowed: &[ir::Scalar],
     ) -> Option<i128> {
         let (least, greatest) = scalar.range()?;
         if (least..=greatest).contains(&number) {
@@ -151,13 +155,17 @@ impl<'a> Checker<'_, 'a> {
                 // A narrower one may fit a value and not what the declaration asks for.
                 crate::resolve::scalar(name).is_some_and(|other| {
                     let holds = |(least, greatest)| (least..=greatest).contains(&number);
-                    other.size() >= scalar.size() && other.range().is_some_and(holds)
+                    allowed.contains(&other)
+                        && other.size() >= scalar.size()
+                        && other.range().is_some_and(holds)
                 })
             });
         self.error(if inverted {
             error.help(format!("`~` inverts all 128 bits; add `& 0x{greatest:x}`"))
         } else if let Some(wider) = wider {
             error.help(format!("use `{wider}` or another value"))
+        } else if allowed != INTEGERS {
+            error.help("use another value")
         } else {
             error.help("no integer type holds it; use another value")
         });

@@ -104,6 +104,12 @@ pub(super) fn bare_snake(name: &str) -> String {
     }
 }
 
+/// A name in snake case, as what follows an underscore in a longer one: Rust wants no two in a row.
+pub(super) fn part(name: &str) -> String {
+    let name = bare_snake(name);
+    name.strip_prefix('_').map(str::to_owned).unwrap_or(name)
+}
+
 /// A function, field, parameter or variable.
 pub(super) fn snake(name: &str) -> String {
     escaped(bare_snake(name))

@@ -2,7 +2,7 @@
 
 use super::Scope;
 use super::casing::upper;
-use super::docs::docs_and_deprecation;
+use super::docs::{allow, docs_and_deprecation, lints};
 use super::literal::{Quoted, float};
 use super::names::{Names, unique};
 use super::types::{Path, Ty, names_deprecated};
@@ -14,7 +14,7 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, consts: &[Const], names: &
     for (it, name) in consts.iter().zip(names) {
         w.blank();
         docs_and_deprecation(w, &it.meta, format_args!("`{}`", it.name));
-        line!(w, "#[allow({})]", allowed(scope.model, it));
+        allow(w, &allowed(scope.model, it));
         let value = value(scope, &it.ty, &it.value);
         match scope.model.strip(&it.ty) {
             // The wire types of these cannot be written as constants that are of use.
@@ -34,17 +34,19 @@ pub(super) fn names(consts: &[Const]) -> Vec<String> {
 }
 
 /// The lints that a constant may meet.
-fn allowed(model: &Model, it: &Const) -> &'static str {
-    match (
-        matches!(it.value, Value::Float(_)),
-        names_deprecated(model, &it.ty) || value_is_deprecated(model, &it.value),
-    ) {
+fn allowed(model: &Model, it: &Const) -> [&'static str; 3] {
+    let is_deprecated = names_deprecated(model, &it.ty) || value_is_deprecated(model, &it.value);
+    let lints = lints([&it.meta]);
+    [
+        "dead_code",
+        if is_deprecated { "deprecated" } else { "" },
         // A definition may well write a number that clippy knows a better constant for.
-        (true, false) => "dead_code, clippy::all",
-        (true, true) => "dead_code, deprecated, clippy::all",
-        (false, true) => "dead_code, deprecated",
-        (false, false) => "dead_code",
-    }
+        if lints.is_empty() && matches!(it.value, Value::Float(_)) {
+            "clippy::all"
+        } else {
+            lints
+        },
+    ]
 }
 
 /// A value as an expression of a type: `bool` and `&str` where the type is `bool` or `string`.

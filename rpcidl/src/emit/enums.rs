@@ -2,7 +2,7 @@
 
 use super::Scope;
 use super::casing::upper;
-use super::docs::docs_and_deprecation;
+use super::docs::{allow, docs_and_deprecation, lints};
 use super::names::unique;
 use super::structs::{macro_call, may_be_deprecated, zerocopy};
 use super::writer::{Writer, block, line};
@@ -28,6 +28,7 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: TypeId, def: &TypeDef,
     } else {
         "Default, "
     };
+    allow(w, &[lints([&def.meta])]);
     line!(
         w,
         "#[derive(Clone, Copy, {default}PartialEq, Eq, PartialOrd, Ord, Hash)]"
@@ -38,10 +39,14 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: TypeId, def: &TypeDef,
 
     w.blank();
     // A program that has no use for a member is told nothing.
-    line!(
+    let lints = lints(it.members.iter().map(|member| &member.meta));
+    allow(
         w,
-        "#[allow(dead_code{})]",
-        if deprecated { ", deprecated" } else { "" }
+        &[
+            "dead_code",
+            if deprecated { "deprecated" } else { "" },
+            lints,
+        ],
     );
     block!(w, "impl {name}" => {
         for (member, rust) in it.members.iter().zip(&members) {

@@ -1,6 +1,6 @@
 //! The module of an interface.
 
-use super::docs::{deprecation, docs};
+use super::docs::{LINTS, allow, deprecation, docs};
 use super::method::stubs;
 use super::writer::{Writer, block, line};
 use super::{Scope, backend, client, consts, messages, server, service};
@@ -40,12 +40,9 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: InterfaceId) {
         line!(w, "/// or that is asked for where it is compiled.");
     }
     deprecation(w, &interface.meta);
-    // Names and the number of arguments are the definition's, stubs must reach what it calls deprecated, and no program
-    // has a use for all of them.
-    line!(
-        w,
-        "#[allow(dead_code, deprecated, unused_imports, clippy::all)]"
-    );
+    // Names, the number of arguments and the documentation are the definition's, stubs must reach what it calls
+    // deprecated, and no program has a use for all of them.
+    allow(w, &["dead_code", "deprecated", "unused_imports", LINTS]);
     block!(w, "pub mod {}", scope.names.of_interface(id) => {
         // What follows is written for any user: in a crate without the prelude as well.
         line!(w, "use ::core::prelude::v1::*;");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::casing::{bare_snake, camel, free, module, snake, upper};
+use super::casing::{bare_snake, camel, free, module, part, snake, upper};
 use super::structs::Defaults;
 use crate::ir::{
     AliasId, Direction, Field, FieldKind, Interface, InterfaceId, Method, MethodKind, Model,
@@ -13,6 +13,7 @@ use crate::ir::{
 /// would hide them, so it gets an underscore, on all sides alike.
 const RESERVED_METHODS: &[&str] = &[
     "as_ref",
+    "batch",
     "bind",
     "bind_with",
     "blocking",
@@ -38,6 +39,7 @@ const RESERVED_METHODS: &[&str] = &[
     "fmt",
     "from",
     "histogram",
+    "hold_doorbell",
     "in_flight",
     "into",
     "loan",
@@ -48,6 +50,7 @@ const RESERVED_METHODS: &[&str] = &[
     "recv",
     "reply",
     "retrying",
+    "ring_doorbell",
     "serve",
     "set",
     "stop",
@@ -107,7 +110,16 @@ impl Names {
     pub(super) fn new(model: &Model) -> Self {
         let mut modules = BTreeSet::new();
         let packages = model.packages.iter().map(|package| {
-            let parts: Vec<_> = package.name.split('.').map(bare_snake).collect();
+            let parts = package.name.split('.').enumerate();
+            let parts: Vec<_> = parts
+                .map(|(index, name)| {
+                    if index == 0 {
+                        bare_snake(name)
+                    } else {
+                        part(name)
+                    }
+                })
+                .collect();
             // A file `mod.rs` lists the others, and a package without a name still needs one.
             let name = match parts.join("_").as_str() {
                 "" => "package".to_owned(),
@@ -288,7 +300,7 @@ pub(super) fn arms<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<ArmN
     let constructors: Vec<_> = names.clone().map(|name| function(&snake(name))).collect();
     let arms = names.zip(constructors).map(|(name, of)| ArmNames {
         of,
-        get: function(&format!("as_{}", bare_snake(name))),
+        get: function(&format!("as_{}", part(name))),
         variant: claim_unreserved(&mut variants, &["Unknown"], &camel(name)),
     });
     arms.collect()
@@ -318,6 +330,9 @@ pub(super) struct MethodNames {
 /// The names of the methods of an interface.
 pub(super) fn methods(interface: &Interface) -> Vec<MethodNames> {
     let (mut taken, mut variants) = (BTreeSet::new(), BTreeSet::new());
+    let consts: BTreeSet<String> = super::consts::names(&interface.consts)
+        .into_iter()
+        .collect();
     let mut function = |name: &str| claim_unreserved(&mut taken, RESERVED_METHODS, name);
     let stubs: Vec<_> = interface
         .methods
@@ -334,12 +349,19 @@ pub(super) fn methods(interface: &Interface) -> Vec<MethodNames> {
             stub,
             future,
             claim(&mut variants, &camel(&method.name)),
+            &consts,
         )
     });
     methods.collect()
 }
 
-fn method_names(method: &Method, stub: String, future: String, variant: String) -> MethodNames {
+fn method_names(
+    method: &Method,
+    stub: String,
+    future: String,
+    variant: String,
+    consts: &BTreeSet<String>,
+) -> MethodNames {
     let request = if method.kind == MethodKind::Event {
         "Event"
     } else {
@@ -364,6 +386,14 @@ fn method_names(method: &Method, stub: String, future: String, variant: String) 
                 .unwrap_or_default(),
         );
     }
+    // A constant in scope would be taken for the pattern of the parameter; those of a package and of what is extended
+    // are not in the module of the interface.
+    let mut taken = consts.clone();
+    let params = method
+        .params
+        .iter()
+        .map(|param| claim(&mut taken, &snake(&param.name)))
+        .collect();
     // `Self` alone is a keyword, as a part of a name it is not.
     let base = if variant == "Self_" { "Self" } else { &variant };
     MethodNames {
@@ -372,7 +402,7 @@ fn method_names(method: &Method, stub: String, future: String, variant: String) 
         request: format!("{base}{request}"),
         response: format!("{base}Response"),
         variant,
-        params: unique(method.params.iter().map(|param| param.name.as_str()), snake),
+        params,
         request_fields,
         response_fields,
     }
@@ -393,12 +423,62 @@ fn values(it: &Struct) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_lists_are_sorted() {
         assert!(RESERVED_METHODS.is_sorted());
         assert!(RESERVED_ARMS.is_sorted());
+    }
+
+    /// Text that generated stubs must not hide, in the crate of the runtime.
+    fn runtime(path: &str) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime-core/src");
+        fs::read_to_string(folder.join(path)).unwrap()
+    }
+
+    #[test]
+    fn methods_of_the_runtime_are_reserved() {
+        let mut missing = Vec::new();
+        for (path, subject) in [
+            ("client/mod.rs", "Client<S, T, U> {"),
+            ("client/blocking.rs", "Blocking<'a, S, T, U> {"),
+            ("server/mod.rs", "Server<S, T> {"),
+            ("stubs.rs", ""),
+        ] {
+            let text = runtime(path);
+            let of_subject = |part: &&str| {
+                part.lines()
+                    .next()
+                    .is_some_and(|head| head.contains(subject))
+            };
+            let found: Vec<String> = text
+                .split("\nimpl")
+                .filter(of_subject)
+                .flat_map(|part| part.split("    pub fn ").skip(1))
+                .filter_map(|rest| rest.split(['(', '<']).next())
+                .map(str::to_owned)
+                .collect();
+            assert!(!found.is_empty(), "{path} has no methods: adapt this test");
+            missing.extend(
+                found
+                    .into_iter()
+                    .filter(|name| !RESERVED_METHODS.contains(&name.as_str())),
+            );
+        }
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn parameters_are_not_taken_for_constants() {
+        let text = "package test; interface I { const u8 _1 = 1; void f(in u8 _1, in u8 _2); }";
+        let model = crate::emit::tests::model(&[("test.idl", text)]);
+        let names = methods(&model.interfaces[0]);
+        assert_eq!(names[0].params, ["_1_", "_2"]);
+        assert_eq!(names[0].request_fields, ["_1", "_2"]);
     }
 
     #[test]
@@ -413,7 +493,7 @@ mod tests {
 
     #[test]
     fn arms_stay_apart() {
-        let names = arms(["a", "as_a", "unknown", "value", "type"].into_iter());
+        let names = arms(["a", "as_a", "unknown", "value", "type", "_1"].into_iter());
         let names: Vec<_> = names
             .iter()
             .map(|arm| (arm.of.as_str(), arm.get.as_str(), arm.variant.as_str()))
@@ -426,6 +506,7 @@ mod tests {
                 ("unknown", "as_unknown", "Unknown_"),
                 ("value_", "as_value", "Value"),
                 ("r#type", "as_type", "Type"),
+                ("_1", "as_1", "_1"),
             ]
         );
     }

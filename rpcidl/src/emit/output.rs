@@ -8,7 +8,7 @@ use std::thread;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::docs::lines;
+use super::docs::{LINTS, allow, has_markup, lines};
 use super::names::Names;
 use super::writer::{Writer, block, line};
 use super::{Options, Scope, consts, enums, interface, structs, unions};
@@ -260,5 +260,8 @@ fn package_docs(w: &mut Writer, package: &Package) {
     if !package.docs.is_empty() {
         line!(w, "///");
         lines(w, "///", &package.docs);
+    }
+    if package.docs.iter().any(|text| has_markup(text)) {
+        allow(w, &[LINTS]);
     }
 }

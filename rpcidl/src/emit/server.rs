@@ -186,9 +186,8 @@ fn in_place(w: &mut Writer, stub: &Stub<'_>) {
         } else {
             ""
         };
-        let name = unraw(param.name);
         w.assign(
-            format_args!("let in_{name} ="),
+            format_args!("let {} =", kept(param)),
             &format_args!("call.data().{}{get}", param.request),
         );
     }
@@ -217,7 +216,7 @@ fn in_place(w: &mut Writer, stub: &Stub<'_>) {
             } else {
                 ""
             };
-            list.item(format_args!("{reference}in_{}", unraw(param.name)));
+            list.item(format_args!("{reference}{}", kept(param)));
         }
         Direction::Out | Direction::InOut => {
             list.item(format_args!("&mut response.{}", param.response));
@@ -237,6 +236,11 @@ fn in_place(w: &mut Writer, stub: &Stub<'_>) {
         store_result(w, stub);
         line!(w, "let _ = reply.send();");
     }
+}
+
+/// The variable that keeps an `in` argument while the reply is written over it.
+fn kept(param: ParamNames<'_>) -> String {
+    format!("in_{}", unraw(param.name).trim_start_matches('_'))
 }
 
 /// Calls the handler and stores its result, as the end of a closure that returns `Result<(), Error>`.

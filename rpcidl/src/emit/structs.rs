@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::Scope;
 use super::consts::{value, value_is_deprecated};
-use super::docs::docs_and_deprecation;
+use super::docs::{allow, docs_and_deprecation, lints};
 use super::names::fields;
 use super::types::{Ty, names_deprecated};
 use super::writer::{Writer, block, line, text};
@@ -19,11 +19,11 @@ pub(super) fn alias(w: &mut Writer, scope: &Scope<'_>, id: AliasId) {
     w.blank();
     docs_and_deprecation(w, &it.meta, format_args!("`{}`", it.name));
     let deprecated = if names_deprecated(scope.model, &it.target) {
-        ", deprecated"
+        "deprecated"
     } else {
         ""
     };
-    line!(w, "#[allow(dead_code{deprecated})]");
+    allow(w, &["dead_code", deprecated, lints([&it.meta])]);
     w.typed(
         format_args!("pub type {} =", scope.names.of_alias(id)),
         &Ty(scope, &it.target),
@@ -39,9 +39,9 @@ pub(super) fn emit(w: &mut Writer, scope: &Scope<'_>, id: TypeId, def: &TypeDef,
 
     w.blank();
     docs_and_deprecation(w, &def.meta, format_args!("`{}`", def.name));
-    if deprecated {
-        line!(w, "#[allow(deprecated)]");
-    }
+    let metas = it.fields.iter().map(|field| &field.meta);
+    let lints = lints(metas.chain([&def.meta]));
+    allow(w, &[if deprecated { "deprecated" } else { "" }, lints]);
     line!(
         w,
         "#[derive(Clone, Copy, Debug, PartialEq{})]",

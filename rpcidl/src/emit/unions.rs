@@ -3,7 +3,7 @@
 use std::fmt::Arguments;
 
 use super::Scope;
-use super::docs::docs_and_deprecation;
+use super::docs::{allow, docs_and_deprecation, lints};
 use super::names::{ArmNames, arms};
 use super::structs::{derives, macro_call, may_be_deprecated, zerocopy};
 use super::types::{ParamTy, Passing, Ty, names_deprecated, passing};
@@ -49,7 +49,7 @@ impl Emitted<'_> {
     fn structure(&self, w: &mut Writer, def: &TypeDef, it: &Union) {
         w.blank();
         docs_and_deprecation(w, &def.meta, format_args!("`{}`", def.name));
-        self.allow(w);
+        self.allow(w, lints([&def.meta]));
         line!(w, "#[derive(Clone, Copy, PartialEq{})]", derives(def));
         line!(w, "#[repr(C)]");
         zerocopy(w, self.scope);
@@ -63,11 +63,11 @@ impl Emitted<'_> {
     fn functions(&self, w: &mut Writer) {
         w.blank();
         // The names of the arms are the definition's, and a program may have no use for some.
-        line!(
-            w,
-            "#[allow(dead_code, {}clippy::all)]",
-            if self.deprecated { "deprecated, " } else { "" }
-        );
+        let lints = match self.lints_of_arms() {
+            "" => "clippy::all",
+            lints => lints,
+        };
+        allow(w, &["dead_code", self.deprecated(), lints]);
         block!(w, "impl {}", self.name => {
             for (arm, names) in &self.arms {
                 self.constructor(w, arm, names);
@@ -181,14 +181,14 @@ impl Emitted<'_> {
     fn traits(&self, w: &mut Writer) {
         let (name, rt) = (self.name, self.scope.rt);
         w.blank();
-        self.allow(w);
+        self.allow(w, "");
         block!(w, "impl ::core::fmt::Debug for {name}" => {
             w.open(format_args!("fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result"));
             line!(w, "::core::fmt::Debug::fmt(&self.arm(), f)");
             w.close();
         });
         w.blank();
-        self.allow(w);
+        self.allow(w, "");
         block!(w, "impl ::core::default::Default for {name}" => {
             block!(w, "fn default() -> Self" => {
                 line!(w, "{rt}::zeroed()");
@@ -200,7 +200,7 @@ impl Emitted<'_> {
         let lifetime = if self.borrows { "<'a>" } else { "" };
         w.blank();
         line!(w, "/// The arm of a [`{}`] that is set.", self.name);
-        self.allow(w);
+        self.allow(w, self.lints_of_arms());
         line!(w, "#[derive(Clone, Copy, Debug, PartialEq)]");
         if !self.closed {
             line!(w, "#[non_exhaustive]");
@@ -256,10 +256,17 @@ impl Emitted<'_> {
         );
     }
 
-    fn allow(&self, w: &mut Writer) {
-        if self.deprecated {
-            line!(w, "#[allow(deprecated)]");
-        }
+    fn allow(&self, w: &mut Writer, lints: &str) {
+        allow(w, &[self.deprecated(), lints]);
+    }
+
+    fn deprecated(&self) -> &'static str {
+        if self.deprecated { "deprecated" } else { "" }
+    }
+
+    /// The lints that the documentation of the arms may meet.
+    fn lints_of_arms(&self) -> &'static str {
+        lints(self.arms.iter().map(|(arm, _)| &arm.meta))
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) const DECLARATIONS: [&str; 10] = [
     "union",
 ];
 
+/// Those that are followed by a name and a body.
+pub(crate) const BODIES: [&str; 6] = ["enum", "error", "flags", "interface", "struct", "union"];
+
 /// What this language calls a declaration of another one.
 pub(crate) fn foreign_declaration(word: &str) -> Option<&'static str> {
     Some(match word {

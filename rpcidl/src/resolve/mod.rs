@@ -11,7 +11,7 @@ pub(crate) use declare::{declare, duplicate};
 pub(crate) use foreign::{Foreign, foreign};
 pub(crate) use order::{Order, order};
 pub(crate) use scope::{Found, Scope};
-pub(crate) use unknown::{Budget, scalar};
+pub(crate) use unknown::{Budget, no_result_type, scalar};
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -73,13 +73,6 @@ impl Table<'_> {
         {
             return foreign_type(name, whose, instead);
         }
-        // The words mean what they do elsewhere only before a type.
-        if path.segments.len() == 1 && matches!(name.text.as_str(), "oneway" | "event") {
-            let (word, whole) = (&name.text, format!("{} void", name.text));
-            return Diagnostic::error(Code::E0105, name.span, format!("no type after `{word}`"))
-                .label("the result type is missing")
-                .fix(format!("write `{whole}`"), name.span, whole);
-        }
         let error = match inside {
             None => Diagnostic::error(
                 Code::E0201,
@@ -99,7 +92,52 @@ impl Table<'_> {
                     None => error.help(has(decl.nested.keys().copied())),
                 }
             }
-            None => self.suggest(error, name, scope, &SCALARS, |node| node.is_type()),
+            None => {
+                let error = self.suggest(error, name, scope, &SCALARS, |node| node.is_type());
+                if error.edit.is_none() && matches!(name.text.as_str(), "event" | "oneway") {
+                    error.help("methods and events are declared in an interface")
+                } else if error.edit.is_none() && is_like_a_number(&name.text) {
+                    error.help(
+                        "integers have 8, 16, 32 or 64 bits, such as `u32` and `i32`; others are `f32` and `f64`",
+                    )
+                } else {
+                    error
+                }
+            }
+        }
+    }
+
+    /// The error for the type of an enumeration or a tag whose name means nothing. Only what can carry it is proposed.
+    pub(crate) fn unknown_carrier(
+        &self,
+        name: &ast::Name,
+        scope: Scope,
+        allowed: &[Scalar],
+        help: String,
+        budget: &mut Budget,
+    ) -> Diagnostic {
+        let may_carry = |ours: &str| allowed.iter().any(|scalar| scalar.keyword() == ours);
+        let error = match foreign(&name.text) {
+            Some((whose, Foreign::Exactly(ours))) if may_carry(ours) => {
+                return foreign_type(name, whose, Foreign::Exactly(ours));
+            }
+            Some((whose, _)) => return foreign_type(name, whose, Foreign::Nothing("")).help(help),
+            None => Diagnostic::error(
+                Code::E0201,
+                name.span,
+                format!("unknown type `{}`", name.text),
+            ),
+        };
+        if !budget.take(self.decls.len()) {
+            return error.help(help);
+        }
+        let error = self.suggest(error, name, scope, allowed, |node| {
+            matches!(node, Node::Alias(_))
+        });
+        if error.edit.is_none() {
+            error.help(help)
+        } else {
+            error
         }
     }
 
@@ -258,7 +296,8 @@ impl Table<'_> {
                 .filter(|(_, import)| import.target.is_none_or(|id| wanted(self.decl(id).node)))
                 .map(|(name, _)| name),
         );
-        visible.extend(scalars.iter().map(|scalar| scalar.keyword()));
+        let scalars = scalars.iter().map(|scalar| scalar.keyword());
+        visible.extend(scalars.filter(|scalar| is_slip_of(&name.text, scalar)));
         if let Some(near) = suggest::nearest(&name.text, visible) {
             return error.fix(
                 format!("a similar name is visible: `{near}`"),
@@ -284,6 +323,36 @@ impl Table<'_> {
         }
         error.help("declare it, or import it from the package that does")
     }
+}
+
+/// True unless a scalar of that keyword is of another family or width than the name says.
+fn is_slip_of(name: &str, keyword: &str) -> bool {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let family = |text: &str| text.chars().next().map(|first| first.to_ascii_lowercase());
+    digits(keyword).is_empty()
+        || (digits(name) == digits(keyword) && family(name) == family(keyword))
+}
+
+/// `f16` or `U24`
+fn is_like_a_number(name: &str) -> bool {
+    let digits = name.strip_prefix(['u', 'i', 'f', 'U', 'I', 'F']);
+    digits.is_some_and(|digits| {
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// The error for a word before the type of a method, where the type is missing: the words mean what they do elsewhere.
+pub(crate) fn no_result_type(path: &ast::Path) -> Option<Diagnostic> {
+    let [name] = path.segments.as_slice() else {
+        return None;
+    };
+    let word = name.text.as_str();
+    let whole = format!("{word} void");
+    matches!(word, "oneway" | "event").then(|| {
+        Diagnostic::error(Code::E0105, name.span, format!("no type after `{word}`"))
+            .label("the result type is missing")
+            .fix(format!("write `{whole}`"), name.span, whole)
+    })
 }
 
 /// The error for a name of another language.

@@ -6,7 +6,7 @@ use super::item::{Lowered, Settings, Shape};
 use super::lower::{Lower, unraw};
 use super::options::Choice;
 use crate::ast::{self, EnumKind, TypeKind};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::Code;
 use crate::source::Span;
 
 /// A variant in its Rust form.
@@ -159,6 +159,7 @@ impl Lower<'_> {
         let example = if kind == EnumKind::Error { "u32" } else { "u8" };
         let help =
             format!("write `#[repr({example})]` on it, or another integer type of fixed size");
+        let is_fit = |(repr, _): &&(String, Span)| INTEGERS.contains(&repr.as_str());
         match reprs {
             [(repr, span)] if INTEGERS.contains(&repr.as_str()) => {
                 let word = ast::Name {
@@ -178,13 +179,18 @@ impl Lower<'_> {
                 let message = format!("enum `{}` does not say which type carries it", name.text);
                 self.refuse(Code::E0318, name.span, message, help);
             }
-            [(repr, span), ..] => {
-                let error = Diagnostic::error(
-                    Code::E0318,
-                    *span,
-                    format!("an enum cannot be carried by `{repr}`"),
-                );
-                self.error(error.help(help));
+            [first, ..] => {
+                let (other, span) = reprs.iter().find(|repr| !is_fit(repr)).unwrap_or(first);
+                let (message, help) = match reprs.iter().find(is_fit) {
+                    Some((fit, _)) => (
+                        format!(
+                            "an enum is carried by one integer type, and not by `{other}` as well"
+                        ),
+                        format!("write `#[repr({fit})]` alone"),
+                    ),
+                    None => (format!("an enum cannot be carried by `{other}`"), help),
+                };
+                self.refuse(Code::E0318, *span, message, help);
             }
         }
         ast::Type {

@@ -91,8 +91,8 @@ fn translate(text: &str) -> String {
         .split('`')
         .enumerate()
         .map(|(index, part)| {
-            let is_path =
-                index % 2 == 1 && part.starts_with(|first: char| first.is_ascii_uppercase());
+            let is_path = index % 2 == 1 && !part.ends_with(".toml");
+            let is_path = is_path && part.starts_with(|first: char| first.is_ascii_uppercase());
             let is_path = is_path
                 && part
                     .chars()
@@ -116,6 +116,10 @@ mod tests {
         assert_eq!(
             translate("write `Tier.HOT`, not 1.5 or `1.5`"),
             "write `Tier::HOT`, not 1.5 or `1.5`"
+        );
+        assert_eq!(
+            translate("`Cargo.toml` does not name it"),
+            "`Cargo.toml` does not name it"
         );
         assert_eq!(
             translate("put `@Derive(Eq)` on `Key` too"),

@@ -9,7 +9,7 @@ use crate::ir::Model;
 use crate::load::{Input, MemoryLoader};
 
 /// The model of some files, the first of which is the input.
-fn model(files: &[(&str, &str)]) -> Model {
+pub(super) fn model(files: &[(&str, &str)]) -> Model {
     let mut loader = MemoryLoader::new();
     for (name, text) in files {
         loader.add(name, *text);

@@ -299,6 +299,9 @@ fn is_header(piece: &Piece<'_>) -> bool {
 /// A declaration that begins with a word that is no keyword.
 fn unknown_declaration(piece: &Piece<'_>, context: Context) -> Option<Diagnostic> {
     let word = piece.str(piece.first);
+    if let Some(glued) = glued_declaration(piece, context) {
+        return Some(glued);
+    }
     let shape = piece.is_word(piece.first)
         && (piece.is_word(piece.first + 1) || piece.is(piece.first + 1, "{"));
     if !shape
@@ -346,6 +349,31 @@ fn unknown_declaration(piece: &Piece<'_>, context: Context) -> Option<Diagnostic
             .label(format!("expected {}", context.wants()))
             .help("declarations begin with `const`, `alias`, `enum`, `flags`, `error`, `struct`, `union` or `interface`"),
     })
+}
+
+/// `structPoint {`
+fn glued_declaration(piece: &Piece<'_>, context: Context) -> Option<Diagnostic> {
+    if !matches!(
+        context,
+        Context::File | Context::Struct | Context::Interface
+    ) || !matches!(piece.str(piece.first + 1), "{" | ":" | "extends")
+    {
+        return None;
+    }
+    let word = piece.str(piece.first);
+    let (keyword, name) = words::BODIES.iter().find_map(|keyword| {
+        let name = word.strip_prefix(keyword)?;
+        name.starts_with(|first: char| first.is_ascii_uppercase())
+            .then_some((keyword, name))
+    })?;
+    let span = piece.span(piece.first);
+    let whole = format!("{keyword} {name}");
+    let error = Diagnostic::error(Code::E0112, span, format!("unknown declaration `{word}`"));
+    Some(error.label(format!("no blank after `{keyword}`")).fix(
+        format!("write `{whole}`"),
+        span,
+        whole,
+    ))
 }
 
 /// What a strict rule missed, in words.

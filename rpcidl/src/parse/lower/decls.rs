@@ -353,17 +353,19 @@ impl Lower<'_> {
         let (start, mut end) = (self.start(&node), self.end_of(&node));
         let mut kids = Kids::new(node);
         let head = self.head(start, &mut kids);
-        let (mut members, mut reserved) = (Vec::new(), Vec::new());
+        let (mut members, mut reserved, mut lost) = (Vec::new(), Vec::new(), false);
         for node in kids.pairs {
             match node.as_rule() {
                 Rule::close_brace => end = self.end_of(&node),
                 Rule::enum_member => self.enum_member(node, &mut members, &mut reserved),
-                _ => {
-                    self.mistake(Context::Enum, &node);
-                }
+                _ => lost |= self.mistake(Context::Enum, &node).is_some(),
             }
         }
         let span = self.span(head.start, end);
+        if lost && members.is_empty() {
+            // As in a union: its only members could not be read.
+            return Item::Invalid(span);
+        }
         let kind = match head.keyword.as_str() {
             "flags" => EnumKind::Flags,
             "error" => EnumKind::Error,

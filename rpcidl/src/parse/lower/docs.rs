@@ -81,6 +81,17 @@ impl Docs {
         }
     }
 
+    /// Where the declaration begins whose first token is at `start`: its documentation is a part of it.
+    pub(super) fn beginning(&self, start: usize) -> usize {
+        let first = self.docs.partition_point(|(doc, ..)| doc.before < start);
+        self.docs
+            .iter()
+            .skip(first)
+            .take_while(|(doc, ..)| doc.before == start)
+            .find(|(doc, ..)| !doc.inner && !doc.trailing)
+            .map_or(start, |(doc, ..)| doc.start)
+    }
+
     /// The documentation of the file, which stands before its first declaration at `body`.
     pub(super) fn of_file(&mut self, body: usize) -> Vec<Doc> {
         let mut lines = Vec::new();

@@ -131,7 +131,7 @@ impl<'a> Lower<'a> {
             Rule::package => self.package(file, node),
             Rule::import => self.import(file, node),
             Rule::item => {
-                body.get_or_insert(start);
+                body.get_or_insert_with(|| self.docs.beginning(start));
                 file.items.push(self.item(node));
             }
             _ => {
@@ -347,10 +347,7 @@ impl<'a> Lower<'a> {
         let path = self.path(path);
         let mut last = path.span;
         let mut version = None;
-        if let Some(number) = kids
-            .take(Rule::version)
-            .and_then(|version| version.into_inner().next())
-        {
+        if let Some(number) = kids.take(Rule::version) {
             last = self.node_span(&number);
             version = self.version(number.as_str(), last);
         }

@@ -5,6 +5,7 @@ use crate::ast::{Expr, ExprKind, Path, Type, TypeKind};
 use crate::diag::{Code, Diagnostic};
 use crate::parse::grammar::Rule;
 use crate::parse::words::{self, Generic};
+use crate::resolve::{Foreign, foreign};
 use crate::source::Span;
 
 impl Lower<'_> {
@@ -47,10 +48,14 @@ impl Lower<'_> {
         let text = match text {
             "string" => "string<64>",
             "bytes" => "bytes<64>",
-            text => text,
+            "byte" | "char" => "u8",
+            text => match foreign(text) {
+                Some((_, Foreign::Exactly(ours) | Foreign::Bounded(ours))) => ours,
+                _ => text,
+            },
         };
         let list = match text {
-            "byte" | "u8" | "uint8_t" | "char" => "bytes<N>".to_owned(),
+            "u8" => "bytes<N>".to_owned(),
             _ => format!("vec<{text}, N>"),
         };
         let error = Diagnostic::error(Code::E0106, open, "an array without a size")

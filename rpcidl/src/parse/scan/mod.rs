@@ -240,6 +240,9 @@ fn unknown(source: SourceId, token: &Token, slice: &str) -> Diagnostic {
     let span = Span::new(source, token.start, token.end);
     let first = slice.chars().next().unwrap_or(' ');
     match first {
+        '#' if slice.starts_with("#[") => Diagnostic::error(Code::E0005, span, "there are no attributes")
+            .label("`#` has no meaning")
+            .help("remove it; what can be said of a declaration are annotations, such as `@Derive(Eq)`"),
         '#' => Diagnostic::error(Code::E0005, span, "there is no preprocessor")
             .label("lines that begin with `#` have no meaning")
             .help("write `import a.b.Name;` for `#include`, `const` for `#define`, and comments with `//`"),
@@ -253,11 +256,14 @@ fn unknown(source: SourceId, token: &Token, slice: &str) -> Diagnostic {
                 return error("strings are written in double quotes")
                     .fix(format!("write `{text}`"), span, text);
             }
-            let help = "write the number of the character, or a string in double quotes";
             let error = error("there are no character literals");
+            // Only the author knows whether a number or a text is meant.
             match value.chars().next() {
-                Some(c) if value.len() == 1 && c.is_ascii() => error.fix(help, span, format!("{}", u32::from(c))),
-                _ => error.help(help),
+                Some(c) if value.len() == 1 && c.is_ascii_graphic() && !matches!(c, '"' | '\\') => {
+                    let number = u32::from(c);
+                    error.help(format!("write `{number}` for the number of the character, or `\"{c}\"` for a string"))
+                }
+                _ => error.help("write the number of the character, or a string in double quotes"),
             }
         }
         '“' | '”' | '„' | '\'' => Diagnostic::error(Code::E0005, span, format!("unexpected character `{first}`"))
@@ -277,13 +283,19 @@ fn bad_number(source: SourceId, token: &Token, slice: &str, fault: NumberFault) 
         NumberFault::NoDigits => error(format!("number `{slice}` has no digits"))
             .help("write at least one digit after the prefix"),
         NumberFault::BadDigit(byte) => {
-            let base = match slice.as_bytes().get(1) {
-                Some(b'b' | b'B') => "binary",
-                Some(b'o' | b'O') => "octal",
-                _ => "hexadecimal",
+            let (base, digits) = match slice.as_bytes().get(1) {
+                Some(b'b' | b'B') => ("a binary", "0 and 1"),
+                Some(b'o' | b'O') => ("an octal", "0 to 7"),
+                _ => ("a hexadecimal", "0 to 9 and a to f"),
             };
-            error(format!("`{}` is not a {base} digit", char::from(byte)))
-                .help("numbers have no suffix; the declared type gives the width")
+            let error = error(format!("`{}` is not {base} digit", char::from(byte)));
+            if byte.is_ascii_digit() {
+                error.help(format!("its digits are {digits}"))
+            } else {
+                error.help(format!(
+                    "its digits are {digits}, and there is no suffix; the declared type gives the width"
+                ))
+            }
         }
         NumberFault::Suffix => {
             let digits = slice.trim_end_matches(|c: char| c.is_ascii_alphabetic());

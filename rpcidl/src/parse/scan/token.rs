@@ -145,7 +145,7 @@ impl Iterator for Tokens<'_> {
             | b'.' | b'@' | b'?' => (TokenKind::Punct(byte), start + 1),
             0..=0x1f | 0x7f => (TokenKind::Control, self.run(start, is_control)),
             b'\'' => (TokenKind::Unknown, self.quoted(start)),
-            b'#' => (TokenKind::Unknown, self.line_end(start)),
+            b'#' => (TokenKind::Unknown, self.directive(start)),
             0x80.. => {
                 let end = self.run(start, |byte| byte >= 0x80);
                 (TokenKind::Unknown, end)
@@ -166,6 +166,27 @@ impl Iterator for Tokens<'_> {
 }
 
 impl Tokens<'_> {
+    /// The end of `#[…]`, so that what follows it on its line is read, or of the line.
+    fn directive(&self, start: usize) -> usize {
+        let end = self.line_end(start);
+        if self.byte(start + 1) != b'[' {
+            return end;
+        }
+        let (mut depth, mut at) = (0_usize, start + 1);
+        while at < end {
+            match self.byte(at) {
+                b'[' => depth += 1,
+                b']' if depth == 1 => return at + 1,
+                b']' => depth -= 1,
+                // A string may hold brackets.
+                b'"' => at = self.text_literal(at).1 - 1,
+                _ => {}
+            }
+            at += 1;
+        }
+        end
+    }
+
     /// The end of `'x'` or `'text'`, or of the quote alone.
     fn quoted(&self, start: usize) -> usize {
         let inner = if self.byte(start + 1) == b'\\' {

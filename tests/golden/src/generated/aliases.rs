@@ -121,7 +121,7 @@ impl ::core::default::Default for Aliases {
 }
 
 /// `IAliases`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod aliases {
     use ::core::prelude::v1::*;
 

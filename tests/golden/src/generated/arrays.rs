@@ -73,7 +73,7 @@ impl ::core::default::Default for Arrays {
 }
 
 /// `IArrays`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod arrays {
     use ::core::prelude::v1::*;
 

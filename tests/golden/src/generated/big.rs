@@ -359,7 +359,7 @@ impl ::core::default::Default for Deep7 {
 }
 
 /// `IBig`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod big {
     use ::core::prelude::v1::*;
 

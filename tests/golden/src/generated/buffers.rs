@@ -388,7 +388,7 @@ impl ::core::default::Default for Lent {
 /// It was compiled for no backend: `ClientOver` and `ServerOver` take a transport that somebody brings along. There are a
 /// `Client`, a `Server` and a `pair` for each backend that the definition names, as in `@Backends({inproc, shm, rdma})`,
 /// or that is asked for where it is compiled.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod kv_store {
     use ::core::prelude::v1::*;
 

@@ -1404,6 +1404,60 @@ impl IntoBytes {
     }
 }
 
+/// `Level`
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct Level(pub u8);
+
+#[allow(dead_code)]
+impl Level {
+    /// `DEBUG = 0`
+    pub const DEBUG: Self = Self(0);
+    /// `INFO = 1`
+    pub const INFO: Self = Self(1);
+    /// `PLAIN = 2`
+    pub const PLAIN: Self = Self(2);
+}
+
+::runtime_core::enumeration! {
+    open Level(u8) {
+        DEBUG, INFO, PLAIN,
+    }
+}
+
+/// `ClosedLevel`
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct ClosedLevel(pub u8);
+
+#[allow(dead_code)]
+impl ClosedLevel {
+    /// `INFO = 0`
+    pub const INFO: Self = Self(0);
+    /// `PLAIN = 1`
+    pub const PLAIN: Self = Self(1);
+}
+
+::runtime_core::enumeration! {
+    closed ClosedLevel(u8) {
+        INFO, PLAIN,
+    }
+}
+
 /// `Bits`
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -1440,6 +1494,58 @@ impl Bits {
     }
 }
 
+/// `Shown`
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct Shown(pub u8);
+
+#[allow(dead_code)]
+impl Shown {
+    /// `INFO = 1`
+    pub const INFO: Self = Self(1);
+    /// `PLAIN = 2`
+    pub const PLAIN: Self = Self(2);
+}
+
+::runtime_core::flags! {
+    open Shown(u8) {
+        INFO, PLAIN,
+    }
+}
+
+/// `ClosedShown`
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct ClosedShown(pub u8);
+
+#[allow(dead_code)]
+impl ClosedShown {
+    /// `INFO = 1`
+    pub const INFO: Self = Self(1);
+    /// `PLAIN = 2`
+    pub const PLAIN: Self = Self(2);
+}
+
+::runtime_core::flags! {
+    closed ClosedShown(u8) {
+        INFO, PLAIN,
+    }
+}
+
 /// `Display`
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -1460,11 +1566,15 @@ impl Display {
     pub const CODE: Self = Self(2);
     /// `NAME = 3`
     pub const NAME: Self = Self(3);
+    /// `INFO = 4`
+    pub const INFO: Self = Self(4);
+    /// `PLAIN = 5`
+    pub const PLAIN: Self = Self(5);
 }
 
 ::runtime_core::error! {
     Display(u32) {
-        FROM_CODE, CODE, NAME,
+        FROM_CODE, CODE, NAME, INFO, PLAIN,
     }
 }
 
@@ -2059,7 +2169,7 @@ impl ::core::default::Default for U2Arm {
 }
 
 /// `IClashes`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod clashes {
     use ::core::prelude::v1::*;
 
@@ -2073,7 +2183,7 @@ pub mod clashes {
 
     impl rt::Service for Service {
         const NAME: &'static str = "golden.clashes.IClashes";
-        const ABI_HASH: rt::AbiHash = rt::AbiHash(0x744d_0b8a_d79a_67be_ba1d_1f7a_4756_9712);
+        const ABI_HASH: rt::AbiHash = rt::AbiHash(0x7da7_e4ce_a347_239b_360a_1406_ef80_2efb);
         const ABI_TEXT: &'static str = "\
             rpcidl abi 1\tgolden.clashes.IClashes\n\
             1 call\tcall\n\
@@ -2328,27 +2438,42 @@ pub mod clashes {
             \x20   in 0 1 u8\thistogram.request.a\n\
             \x20 response 1 1\thistogram.response\n\
             \x20   result 0 1 u8\thistogram.response.result\n\
-            45 call\tfmt\n\
+            45 call\tbatch\n\
+            \x20 request 1 1\tbatch.request\n\
+            \x20   in 0 1 u8\tbatch.request.a\n\
+            \x20 response 1 1\tbatch.response\n\
+            \x20   result 0 1 u8\tbatch.response.result\n\
+            46 call\thold_doorbell\n\
+            \x20 request 1 1\thold_doorbell.request\n\
+            \x20   in 0 1 u8\thold_doorbell.request.a\n\
+            \x20 response 1 1\thold_doorbell.response\n\
+            \x20   result 0 1 u8\thold_doorbell.response.result\n\
+            47 call\tring_doorbell\n\
+            \x20 request 1 1\tring_doorbell.request\n\
+            \x20   in 0 1 u8\tring_doorbell.request.a\n\
+            \x20 response 1 1\tring_doorbell.response\n\
+            \x20   result 0 1 u8\tring_doorbell.response.result\n\
+            48 call\tfmt\n\
             \x20 request 1 1\tfmt.request\n\
             \x20   in 0 1 u8\tfmt.request.a\n\
             \x20 response 1 1\tfmt.response\n\
             \x20   result 0 1 u8\tfmt.response.result\n\
-            46 call\tdefault\n\
+            49 call\tdefault\n\
             \x20 request 1 1\tdefault.request\n\
             \x20   in 0 1 u8\tdefault.request.a\n\
             \x20 response 1 1\tdefault.response\n\
             \x20   result 0 1 u8\tdefault.response.result\n\
-            47 call\tborrow\n\
+            50 call\tborrow\n\
             \x20 request 1 1\tborrow.request\n\
             \x20   in 0 1 u8\tborrow.request.a\n\
             \x20 response 1 1\tborrow.response\n\
             \x20   result 0 1 u8\tborrow.response.result\n\
-            48 call\ttry_into\n\
+            51 call\ttry_into\n\
             \x20 request 1 1\ttry_into.request\n\
             \x20   in 0 1 u8\ttry_into.request.a\n\
             \x20 response 1 1\ttry_into.response\n\
             \x20   result 0 1 u8\ttry_into.response.result\n\
-            49 call\trequest\n\
+            52 call\trequest\n\
             \x20 request 3 1\trequest.request\n\
             \x20   in 0 1 #0 struct 1 1\trequest.request.request\n\
             \x20     0 1 u8\tRequest.a\n\
@@ -2356,7 +2481,7 @@ pub mod clashes {
             \x20   in 2 1 #0 struct 1 1\trequest.request.event\n\
             \x20 response 1 1\trequest.response\n\
             \x20   result 0 1 #0 struct 1 1\trequest.response.result\n\
-            50 call\toption\n\
+            53 call\toption\n\
             \x20 request 4 1\toption.request\n\
             \x20   in 0 1 #0 struct 1 1\toption.request.option\n\
             \x20   in 1 1 #0 struct 1 1\toption.request.result\n\
@@ -2364,7 +2489,7 @@ pub mod clashes {
             \x20   in 3 1 #0 struct 1 1\toption.request.none\n\
             \x20 response 1 1\toption.response\n\
             \x20   result 0 1 #0 struct 1 1\toption.response.result\n\
-            51 call\tthis\n\
+            54 call\tthis\n\
             \x20 request 6 1\tthis.request\n\
             \x20   in 0 1 #0 struct 1 1\tthis.request.this\n\
             \x20   in 1 1 #0 struct 1 1\tthis.request.t\n\
@@ -2374,11 +2499,11 @@ pub mod clashes {
             \x20   in 5 1 #0 struct 1 1\tthis.request.method\n\
             \x20 response 1 1\tthis.response\n\
             \x20   result 0 1 #0 struct 1 1\tthis.response.result\n\
-            52 event\tclosed\n\
+            55 event\tclosed\n\
             \x20 request 2 1\tclosed.request\n\
             \x20   in 0 1 u8\tclosed.request.to\n\
             \x20   in 1 1 u8\tclosed.request.event\n\
-            53 event\tevent\n\
+            56 event\tevent\n\
             \x20 request 1 1\tevent.request\n\
             \x20   in 0 1 u8\tevent.request.event\n\
             ";
@@ -2427,6 +2552,9 @@ pub mod clashes {
             rt::MethodInfo::of::<method::Dispatch>(),
             rt::MethodInfo::of::<method::Transport>(),
             rt::MethodInfo::of::<method::Histogram>(),
+            rt::MethodInfo::of::<method::Batch>(),
+            rt::MethodInfo::of::<method::HoldDoorbell>(),
+            rt::MethodInfo::of::<method::RingDoorbell>(),
             rt::MethodInfo::of::<method::Fmt>(),
             rt::MethodInfo::of::<method::Default>(),
             rt::MethodInfo::of::<method::Borrow>(),
@@ -2495,13 +2623,16 @@ pub mod clashes {
                 42 => incoming.open().map(Request::Dispatch),
                 43 => incoming.open().map(Request::Transport),
                 44 => incoming.open().map(Request::Histogram),
-                45 => incoming.open().map(Request::Fmt),
-                46 => incoming.open().map(Request::Default),
-                47 => incoming.open().map(Request::Borrow),
-                48 => incoming.open().map(Request::TryInto),
-                49 => incoming.open().map(Request::Request),
-                50 => incoming.open().map(Request::Option),
-                51 => incoming.open().map(Request::This),
+                45 => incoming.open().map(Request::Batch),
+                46 => incoming.open().map(Request::HoldDoorbell),
+                47 => incoming.open().map(Request::RingDoorbell),
+                48 => incoming.open().map(Request::Fmt),
+                49 => incoming.open().map(Request::Default),
+                50 => incoming.open().map(Request::Borrow),
+                51 => incoming.open().map(Request::TryInto),
+                52 => incoming.open().map(Request::Request),
+                53 => incoming.open().map(Request::Option),
+                54 => incoming.open().map(Request::This),
                 _ => incoming.unimplemented(),
             }
         }
@@ -2553,13 +2684,16 @@ pub mod clashes {
                 42 => Reply::Dispatch(outcome.of::<method::Dispatch>()),
                 43 => Reply::Transport(outcome.of::<method::Transport>()),
                 44 => Reply::Histogram(outcome.of::<method::Histogram>()),
-                45 => Reply::Fmt(outcome.of::<method::Fmt>()),
-                46 => Reply::Default(outcome.of::<method::Default>()),
-                47 => Reply::Borrow(outcome.of::<method::Borrow>()),
-                48 => Reply::TryInto(outcome.of::<method::TryInto>()),
-                49 => Reply::Request(outcome.of::<method::Request>()),
-                50 => Reply::Option(outcome.of::<method::Option>()),
-                51 => Reply::This(outcome.of::<method::This>()),
+                45 => Reply::Batch(outcome.of::<method::Batch>()),
+                46 => Reply::HoldDoorbell(outcome.of::<method::HoldDoorbell>()),
+                47 => Reply::RingDoorbell(outcome.of::<method::RingDoorbell>()),
+                48 => Reply::Fmt(outcome.of::<method::Fmt>()),
+                49 => Reply::Default(outcome.of::<method::Default>()),
+                50 => Reply::Borrow(outcome.of::<method::Borrow>()),
+                51 => Reply::TryInto(outcome.of::<method::TryInto>()),
+                52 => Reply::Request(outcome.of::<method::Request>()),
+                53 => Reply::Option(outcome.of::<method::Option>()),
+                54 => Reply::This(outcome.of::<method::This>()),
                 _ => return None,
             })
         }
@@ -2567,8 +2701,8 @@ pub mod clashes {
         #[inline]
         fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
             match arrived.method() {
-                52 => arrived.open::<method::Closed>().map(Event::Closed),
-                53 => arrived.open::<method::Event>().map(Event::Event),
+                55 => arrived.open::<method::Closed>().map(Event::Closed),
+                56 => arrived.open::<method::Event>().map(Event::Event),
                 _ => None,
             }
         }
@@ -3283,6 +3417,54 @@ pub mod clashes {
             const INDEX: usize = 43;
         }
 
+        /// `batch`
+        #[derive(Clone, Copy, Debug)]
+        pub enum Batch {}
+
+        impl rt::Method for Batch {
+            type Service = super::Service;
+            type Request = super::BatchRequest;
+            type Response = u8;
+            type Output = u8;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "batch";
+            const ID: u16 = 45;
+            const INDEX: usize = 44;
+        }
+
+        /// `hold_doorbell`
+        #[derive(Clone, Copy, Debug)]
+        pub enum HoldDoorbell {}
+
+        impl rt::Method for HoldDoorbell {
+            type Service = super::Service;
+            type Request = super::HoldDoorbellRequest;
+            type Response = u8;
+            type Output = u8;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "hold_doorbell";
+            const ID: u16 = 46;
+            const INDEX: usize = 45;
+        }
+
+        /// `ring_doorbell`
+        #[derive(Clone, Copy, Debug)]
+        pub enum RingDoorbell {}
+
+        impl rt::Method for RingDoorbell {
+            type Service = super::Service;
+            type Request = super::RingDoorbellRequest;
+            type Response = u8;
+            type Output = u8;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "ring_doorbell";
+            const ID: u16 = 47;
+            const INDEX: usize = 46;
+        }
+
         /// `fmt`
         #[derive(Clone, Copy, Debug)]
         pub enum Fmt {}
@@ -3295,8 +3477,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "fmt";
-            const ID: u16 = 45;
-            const INDEX: usize = 44;
+            const ID: u16 = 48;
+            const INDEX: usize = 47;
         }
 
         /// `default`
@@ -3311,8 +3493,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "default";
-            const ID: u16 = 46;
-            const INDEX: usize = 45;
+            const ID: u16 = 49;
+            const INDEX: usize = 48;
         }
 
         /// `borrow`
@@ -3327,8 +3509,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "borrow";
-            const ID: u16 = 47;
-            const INDEX: usize = 46;
+            const ID: u16 = 50;
+            const INDEX: usize = 49;
         }
 
         /// `try_into`
@@ -3343,8 +3525,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "try_into";
-            const ID: u16 = 48;
-            const INDEX: usize = 47;
+            const ID: u16 = 51;
+            const INDEX: usize = 50;
         }
 
         /// `request`
@@ -3359,8 +3541,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "request";
-            const ID: u16 = 49;
-            const INDEX: usize = 48;
+            const ID: u16 = 52;
+            const INDEX: usize = 51;
         }
 
         /// `option`
@@ -3375,8 +3557,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "option";
-            const ID: u16 = 50;
-            const INDEX: usize = 49;
+            const ID: u16 = 53;
+            const INDEX: usize = 52;
         }
 
         /// `this`
@@ -3391,8 +3573,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "this";
-            const ID: u16 = 51;
-            const INDEX: usize = 50;
+            const ID: u16 = 54;
+            const INDEX: usize = 53;
         }
 
         /// `closed`
@@ -3407,8 +3589,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "closed";
-            const ID: u16 = 52;
-            const INDEX: usize = 51;
+            const ID: u16 = 55;
+            const INDEX: usize = 54;
             const KIND: rt::MethodKind = rt::MethodKind::Event;
         }
 
@@ -3424,8 +3606,8 @@ pub mod clashes {
             type Error = rt::NoError;
 
             const NAME: &'static str = "event";
-            const ID: u16 = 53;
-            const INDEX: usize = 52;
+            const ID: u16 = 56;
+            const INDEX: usize = 55;
             const KIND: rt::MethodKind = rt::MethodKind::Event;
         }
     }
@@ -4559,6 +4741,69 @@ pub mod clashes {
         }
     }
 
+    /// Arguments of `batch`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct BatchRequest {
+        /// `a`
+        pub a: u8,
+    }
+
+    impl BatchRequest {
+        #[inline]
+        fn set(&mut self, a: u8) {
+            self.a = a;
+        }
+    }
+
+    rt::layout! {
+        BatchRequest: size 1, align 1 {
+            0 => a: u8,
+        }
+    }
+
+    /// Arguments of `hold_doorbell`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct HoldDoorbellRequest {
+        /// `a`
+        pub a: u8,
+    }
+
+    impl HoldDoorbellRequest {
+        #[inline]
+        fn set(&mut self, a: u8) {
+            self.a = a;
+        }
+    }
+
+    rt::layout! {
+        HoldDoorbellRequest: size 1, align 1 {
+            0 => a: u8,
+        }
+    }
+
+    /// Arguments of `ring_doorbell`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct RingDoorbellRequest {
+        /// `a`
+        pub a: u8,
+    }
+
+    impl RingDoorbellRequest {
+        #[inline]
+        fn set(&mut self, a: u8) {
+            self.a = a;
+        }
+    }
+
+    rt::layout! {
+        RingDoorbellRequest: size 1, align 1 {
+            0 => a: u8,
+        }
+    }
+
     /// Arguments of `fmt`.
     #[derive(Clone, Copy, Debug, PartialEq)]
     #[repr(C)]
@@ -4898,6 +5143,12 @@ pub mod clashes {
         Transport(rt::Call<'a, method::Transport, T>),
         /// `histogram`
         Histogram(rt::Call<'a, method::Histogram, T>),
+        /// `batch`
+        Batch(rt::Call<'a, method::Batch, T>),
+        /// `hold_doorbell`
+        HoldDoorbell(rt::Call<'a, method::HoldDoorbell, T>),
+        /// `ring_doorbell`
+        RingDoorbell(rt::Call<'a, method::RingDoorbell, T>),
         /// `fmt`
         Fmt(rt::Call<'a, method::Fmt, T>),
         /// `default`
@@ -5005,6 +5256,12 @@ pub mod clashes {
         Transport(Result<&'a u8, rt::CallError<rt::NoError>>),
         /// `histogram`
         Histogram(Result<&'a u8, rt::CallError<rt::NoError>>),
+        /// `batch`
+        Batch(Result<&'a u8, rt::CallError<rt::NoError>>),
+        /// `hold_doorbell`
+        HoldDoorbell(Result<&'a u8, rt::CallError<rt::NoError>>),
+        /// `ring_doorbell`
+        RingDoorbell(Result<&'a u8, rt::CallError<rt::NoError>>),
         /// `fmt`
         Fmt(Result<&'a u8, rt::CallError<rt::NoError>>),
         /// `default`
@@ -5958,6 +6215,63 @@ pub mod clashes {
             self.0.call_async::<method::Histogram>(fill)
         }
 
+        /// Calls `batch`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn batch_(&mut self, a: u8, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut BatchRequest| request.set(a);
+            self.0.call::<method::Batch>(user_data, fill)
+        }
+
+        /// Calls `batch`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn batch_async(&self, a: u8) -> rt::Pending<'_, method::Batch, T, U> {
+            let fill = |request: &mut BatchRequest| request.set(a);
+            self.0.call_async::<method::Batch>(fill)
+        }
+
+        /// Calls `hold_doorbell`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn hold_doorbell_(&mut self, a: u8, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut HoldDoorbellRequest| request.set(a);
+            self.0.call::<method::HoldDoorbell>(user_data, fill)
+        }
+
+        /// Calls `hold_doorbell`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn hold_doorbell_async(&self, a: u8) -> rt::Pending<'_, method::HoldDoorbell, T, U> {
+            let fill = |request: &mut HoldDoorbellRequest| request.set(a);
+            self.0.call_async::<method::HoldDoorbell>(fill)
+        }
+
+        /// Calls `ring_doorbell`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn ring_doorbell_(&mut self, a: u8, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut RingDoorbellRequest| request.set(a);
+            self.0.call::<method::RingDoorbell>(user_data, fill)
+        }
+
+        /// Calls `ring_doorbell`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn ring_doorbell_async(&self, a: u8) -> rt::Pending<'_, method::RingDoorbell, T, U> {
+            let fill = |request: &mut RingDoorbellRequest| request.set(a);
+            self.0.call_async::<method::RingDoorbell>(fill)
+        }
+
         /// Calls `fmt`.
         ///
         /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
@@ -6443,6 +6757,24 @@ pub mod clashes {
             self.0.call::<method::Histogram>(fill)
         }
 
+        /// Calls `batch`.
+        pub fn batch_(&mut self, a: u8) -> Result<u8, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut BatchRequest| request.set(a);
+            self.0.call::<method::Batch>(fill)
+        }
+
+        /// Calls `hold_doorbell`.
+        pub fn hold_doorbell_(&mut self, a: u8) -> Result<u8, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut HoldDoorbellRequest| request.set(a);
+            self.0.call::<method::HoldDoorbell>(fill)
+        }
+
+        /// Calls `ring_doorbell`.
+        pub fn ring_doorbell_(&mut self, a: u8) -> Result<u8, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut RingDoorbellRequest| request.set(a);
+            self.0.call::<method::RingDoorbell>(fill)
+        }
+
         /// Calls `fmt`.
         pub fn fmt_(&mut self, a: u8) -> Result<u8, rt::CallError<rt::NoError>> {
             let fill = |request: &mut FmtRequest| request.set(a);
@@ -6673,6 +7005,15 @@ pub mod clashes {
 
         /// Answers `histogram`.
         fn histogram_(&mut self, a: u8) -> u8;
+
+        /// Answers `batch`.
+        fn batch_(&mut self, a: u8) -> u8;
+
+        /// Answers `hold_doorbell`.
+        fn hold_doorbell_(&mut self, a: u8) -> u8;
+
+        /// Answers `ring_doorbell`.
+        fn ring_doorbell_(&mut self, a: u8) -> u8;
 
         /// Answers `fmt`.
         fn fmt_(&mut self, a: u8) -> u8;
@@ -6989,6 +7330,21 @@ pub mod clashes {
                 let result = handler.histogram_(request.a);
                 let _ = call.reply(result);
             }
+            Request::Batch(call) => {
+                let request = call.data();
+                let result = handler.batch_(request.a);
+                let _ = call.reply(result);
+            }
+            Request::HoldDoorbell(call) => {
+                let request = call.data();
+                let result = handler.hold_doorbell_(request.a);
+                let _ = call.reply(result);
+            }
+            Request::RingDoorbell(call) => {
+                let request = call.data();
+                let result = handler.ring_doorbell_(request.a);
+                let _ = call.reply(result);
+            }
             Request::Fmt(call) => {
                 let request = call.data();
                 let result = handler.fmt_(request.a);
@@ -7112,7 +7468,7 @@ pub mod clashes {
 }
 
 /// `IService`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod service {
     use ::core::prelude::v1::*;
 
@@ -7341,7 +7697,7 @@ pub mod service {
 }
 
 /// `Request2`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod request2 {
     use ::core::prelude::v1::*;
 
@@ -7570,7 +7926,7 @@ pub mod request2 {
 }
 
 /// `core`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod core {
     use ::core::prelude::v1::*;
 
@@ -7799,7 +8155,7 @@ pub mod core {
 }
 
 /// `std`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod std {
     use ::core::prelude::v1::*;
 
@@ -8028,7 +8384,7 @@ pub mod std {
 }
 
 /// `runtime_core`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod runtime_core {
     use ::core::prelude::v1::*;
 
@@ -8257,7 +8613,7 @@ pub mod runtime_core {
 }
 
 /// `runtime_inproc`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod runtime_inproc {
     use ::core::prelude::v1::*;
 
@@ -8486,7 +8842,7 @@ pub mod runtime_inproc {
 }
 
 /// `rt`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod rt {
     use ::core::prelude::v1::*;
 
@@ -8715,7 +9071,7 @@ pub mod rt {
 }
 
 /// `inproc`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod inproc {
     use ::core::prelude::v1::*;
 
@@ -8944,7 +9300,7 @@ pub mod inproc {
 }
 
 /// `IMade`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod made {
     use ::core::prelude::v1::*;
 

@@ -189,7 +189,7 @@ impl ::core::default::Default for Sized {
 }
 
 /// `IConsts`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod consts {
     use ::core::prelude::v1::*;
 

@@ -195,7 +195,7 @@ impl ::core::default::Default for Defaults {
 }
 
 /// `IDefaults`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod defaults {
     use ::core::prelude::v1::*;
 

@@ -340,7 +340,7 @@ const _: () = {
 
 /// `IOld`: stubs over any transport, and the backends it was compiled for.
 #[deprecated(note = "use INew")]
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod old {
     use ::core::prelude::v1::*;
 
@@ -632,7 +632,7 @@ pub mod old {
 /// `INew`: stubs over any transport, and the backends it was compiled for.
 ///
 /// Since version 1.1.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod new {
     use ::core::prelude::v1::*;
 

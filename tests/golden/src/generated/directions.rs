@@ -32,7 +32,7 @@ impl ::core::default::Default for Large {
 }
 
 /// `IDirections`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod directions {
     use ::core::prelude::v1::*;
 

@@ -11,9 +11,175 @@ const _: () = ::runtime_core::assert_generator("0.1.0");
 #[allow(dead_code)]
 pub const NUMBER: u32 = 1;
 
+/// As in [other] tools:
+/// - one
+/// and its continuation
+#[allow(dead_code, clippy::all, rustdoc::all)]
+pub const MARKED: f32 = 1.5;
+
+/// See https://example.org or Vec<u8>.
+#[allow(dead_code, clippy::all, rustdoc::all)]
+pub type Address = ::runtime_core::Str<10>;
+
 /// An alias.
 #[allow(dead_code)]
 pub type Name = ::runtime_core::Str<10>;
+
+/// 1. In a list:
+///
+///    ```text
+///    not Rust
+///    ```
+/// lazily [so]
+///
+/// > ```text
+/// > not Rust either
+/// > ```
+///
+/// ````text
+/// ``` nor this
+/// ````
+#[allow(clippy::all, rustdoc::all)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct Marked {
+    /// - a
+    /// b
+    pub a: u8,
+    /// <b>
+    pub b: u8,
+}
+
+impl ::core::default::Default for Marked {
+    fn default() -> Self {
+        ::runtime_core::zeroed()
+    }
+}
+
+::runtime_core::layout! {
+    Marked: size 2, align 1 {
+        0 => a: u8,
+        1 => b: u8,
+    }
+}
+
+/// Arms [like these].
+#[allow(clippy::all, rustdoc::all)]
+#[derive(Clone, Copy, PartialEq)]
+#[repr(C)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct Marks {
+    tag: u8,
+    storage: [u8; 3],
+}
+
+#[allow(dead_code, clippy::all, rustdoc::all)]
+impl Marks {
+    /// * none
+    /// at all
+    pub fn none() -> Self {
+        ::runtime_core::Union::of(0, &())
+    }
+
+    /// [a]
+    pub fn a(value: &[u8; 3]) -> Self {
+        ::runtime_core::Union::of(1, value)
+    }
+
+    /// The value of arm `a`, if it is the one that is set.
+    pub fn as_a(&self) -> ::core::option::Option<&[u8; 3]> {
+        match self.tag {
+            1 => ::core::option::Option::Some(::runtime_core::Union::value(self)),
+            _ => ::core::option::Option::None,
+        }
+    }
+
+    /// The arm that is set.
+    pub fn arm(&self) -> MarksArm<'_> {
+        match self.tag {
+            0 => MarksArm::None,
+            1 => MarksArm::A(::runtime_core::Union::value(self)),
+            tag => MarksArm::Unknown(tag),
+        }
+    }
+}
+
+impl ::core::fmt::Debug for Marks {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        ::core::fmt::Debug::fmt(&self.arm(), f)
+    }
+}
+
+impl ::core::default::Default for Marks {
+    fn default() -> Self {
+        ::runtime_core::zeroed()
+    }
+}
+
+/// The arm of a [`Marks`] that is set.
+#[allow(clippy::all, rustdoc::all)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum MarksArm<'a> {
+    /// * none
+    /// at all
+    None,
+    /// [a]
+    A(&'a [u8; 3]),
+    /// An arm that this build does not know.
+    Unknown(u8),
+}
+
+::runtime_core::layout! {
+    Marks: size 4, align 1 {
+        0 => tag: u8,
+        1 => storage: [u8; 3],
+    }
+    union open u8, storage 1 {
+        0 => none: (),
+        1 => a: [u8; 3],
+    }
+}
+
+/// [Members]
+#[allow(clippy::all, rustdoc::all)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct Member(pub u8);
+
+#[allow(dead_code, clippy::all, rustdoc::all)]
+impl Member {
+    /// [A]
+    /// + so
+    /// so
+    pub const A: Self = Self(0);
+}
+
+::runtime_core::enumeration! {
+    open Member(u8) {
+        A,
+    }
+}
 
 /// A block
 ///  of text.
@@ -98,6 +264,7 @@ impl Fault {
 /// ```text
 /// code */ "quotes" \ backslash {braces} # hash
 /// ```
+#[allow(clippy::all, rustdoc::all)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 #[derive(
@@ -215,7 +382,7 @@ pub enum EitherArm<'a> {
 /// A service.
 ///
 /// It does things.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod docs {
     use ::core::prelude::v1::*;
 
@@ -223,8 +390,10 @@ pub mod docs {
 
     pub use self::inproc::{Client, Server, pair, pair_with};
 
-    /// A limit.
-    #[allow(dead_code)]
+    /// A limit, as in [this] and
+    /// - that
+    /// and that.
+    #[allow(dead_code, clippy::all, rustdoc::all)]
     pub const LIMIT: u32 = 3;
 
     /// What the runtime knows of `golden.docs.IDocs`.

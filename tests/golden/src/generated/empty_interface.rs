@@ -5,7 +5,7 @@
 const _: () = ::runtime_core::assert_generator("0.1.0");
 
 /// `IEmpty`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod empty {
     use ::core::prelude::v1::*;
 
@@ -144,7 +144,7 @@ pub mod empty {
 }
 
 /// Constants alone.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod only_consts {
     use ::core::prelude::v1::*;
 
@@ -287,7 +287,7 @@ pub mod only_consts {
 }
 
 /// An extension that adds nothing.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod same {
     use ::core::prelude::v1::*;
 

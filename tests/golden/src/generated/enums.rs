@@ -260,7 +260,7 @@ impl ::core::default::Default for Enums {
 }
 
 /// `IEnums`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod enums {
     use ::core::prelude::v1::*;
 

@@ -92,7 +92,7 @@ impl ::core::default::Default for Item {
 }
 
 /// `IErrors`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod errors {
     use ::core::prelude::v1::*;
 

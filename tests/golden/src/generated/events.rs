@@ -38,7 +38,7 @@ impl ::core::default::Default for Reading {
 }
 
 /// `ISensors`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod sensors {
     use ::core::prelude::v1::*;
 
@@ -438,7 +438,7 @@ pub mod sensors {
 }
 
 /// Nothing but an event.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod alarm {
     use ::core::prelude::v1::*;
 

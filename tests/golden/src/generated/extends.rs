@@ -29,7 +29,7 @@ impl BaseError {
 }
 
 /// The first.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod base {
     use ::core::prelude::v1::*;
 
@@ -380,7 +380,7 @@ pub mod base {
 }
 
 /// The second.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod middle {
     use ::core::prelude::v1::*;
 
@@ -817,7 +817,7 @@ pub mod middle {
 }
 
 /// The third.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod top {
     use ::core::prelude::v1::*;
 

@@ -151,7 +151,7 @@ impl ::core::default::Default for Request {
 }
 
 /// `IFlags`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod flags {
     use ::core::prelude::v1::*;
 

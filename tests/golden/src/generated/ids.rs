@@ -9,7 +9,7 @@ const _: () = ::runtime_core::assert_generator("0.1.0");
 pub const FAR: u16 = 1000;
 
 /// `IIds`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod ids {
     use ::core::prelude::v1::*;
 

@@ -52,7 +52,7 @@ impl ::core::default::Default for Marker {
 }
 
 /// `IMarkers`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod markers {
     use ::core::prelude::v1::*;
 

@@ -59,7 +59,7 @@ impl Fault {
 }
 
 /// `IFilter`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod filter {
     use ::core::prelude::v1::*;
 

@@ -432,7 +432,7 @@ impl ::core::default::Default for Rust {
 }
 
 /// `interface`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod interface {
     use ::core::prelude::v1::*;
 

@@ -248,7 +248,7 @@ pub enum QueryArm<'a> {
 }
 
 /// `IKvStore`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod kv_store {
     use ::core::prelude::v1::*;
 

@@ -306,7 +306,7 @@ impl ::core::default::Default for Other {
 }
 
 /// `IImages`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod images {
     use ::core::prelude::v1::*;
 

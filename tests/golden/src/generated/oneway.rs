@@ -38,7 +38,7 @@ impl ::core::default::Default for Note {
 }
 
 /// Some are one-way.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod mixed {
     use ::core::prelude::v1::*;
 
@@ -438,7 +438,7 @@ pub mod mixed {
 }
 
 /// All are.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod sink {
     use ::core::prelude::v1::*;
 

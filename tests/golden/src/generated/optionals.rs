@@ -133,7 +133,7 @@ impl ::core::default::Default for Optionals {
 }
 
 /// `IOptionals`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod optionals {
     use ::core::prelude::v1::*;
 

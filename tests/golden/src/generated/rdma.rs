@@ -86,7 +86,7 @@ impl Fault {
 }
 
 /// Every kind of call. What is edited in place has requests and responses of one size.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod camera {
     use ::core::prelude::v1::*;
 
@@ -659,7 +659,7 @@ pub mod camera {
 }
 
 /// Nothing is edited in place: requests and responses are of two sizes, and an event is larger than either.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod archive {
     use ::core::prelude::v1::*;
 
@@ -1047,7 +1047,7 @@ pub mod archive {
 }
 
 /// Only one way.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod shutter {
     use ::core::prelude::v1::*;
 
@@ -1257,7 +1257,7 @@ pub mod shutter {
 }
 
 /// Only events.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod weather {
     use ::core::prelude::v1::*;
 
@@ -1458,7 +1458,7 @@ pub mod weather {
 }
 
 /// `INothing`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod nothing {
     use ::core::prelude::v1::*;
 

@@ -77,7 +77,7 @@ impl ::core::default::Default for Future {
 }
 
 /// `IGrown`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod grown {
     use ::core::prelude::v1::*;
 

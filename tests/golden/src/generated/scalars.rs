@@ -125,7 +125,7 @@ impl ::core::default::Default for Plain {
 }
 
 /// One method for each scalar.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod scalars {
     use ::core::prelude::v1::*;
 

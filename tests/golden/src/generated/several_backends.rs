@@ -5,7 +5,7 @@
 const _: () = ::runtime_core::assert_generator("0.1.0");
 
 /// `ILanesFirst`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod lanes_first {
     use ::core::prelude::v1::*;
 
@@ -285,7 +285,7 @@ pub mod lanes_first {
 }
 
 /// `IMemoryFirst`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod memory_first {
     use ::core::prelude::v1::*;
 
@@ -565,7 +565,7 @@ pub mod memory_first {
 }
 
 /// All that there are.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod nodes_first {
     use ::core::prelude::v1::*;
 
@@ -889,7 +889,7 @@ pub mod nodes_first {
 }
 
 /// Isolation is of no concern to lanes in a process.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod apart {
     use ::core::prelude::v1::*;
 
@@ -1169,7 +1169,7 @@ pub mod apart {
 }
 
 /// A window for each, and the slots and the spinning of shared memory.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod tuned {
     use ::core::prelude::v1::*;
 
@@ -1504,7 +1504,7 @@ pub mod tuned {
 /// It was compiled for no backend: `ClientOver` and `ServerOver` take a transport that somebody brings along. There are a
 /// `Client`, a `Server` and a `pair` for each backend that the definition names, as in `@Backends({inproc, shm, rdma})`,
 /// or that is asked for where it is compiled.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod unnamed {
     use ::core::prelude::v1::*;
 

@@ -59,7 +59,7 @@ impl Fault {
 }
 
 /// Every shape of a slot.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod camera {
     use ::core::prelude::v1::*;
 
@@ -630,7 +630,7 @@ pub mod camera {
 }
 
 /// Only one way, and without a response area.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod shutter {
     use ::core::prelude::v1::*;
 
@@ -842,7 +842,7 @@ pub mod shutter {
 }
 
 /// `INothing`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod nothing {
     use ::core::prelude::v1::*;
 

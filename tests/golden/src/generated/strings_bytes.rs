@@ -59,7 +59,7 @@ impl ::core::default::Default for Texts {
 }
 
 /// `ITexts`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod texts {
     use ::core::prelude::v1::*;
 

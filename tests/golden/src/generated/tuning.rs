@@ -210,7 +210,7 @@ impl Bits {
 }
 
 /// `ITuned`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod tuned {
     use ::core::prelude::v1::*;
 
@@ -767,7 +767,7 @@ pub mod tuned {
 }
 
 /// `IElsewhere`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod elsewhere {
     use ::core::prelude::v1::*;
 

@@ -615,7 +615,7 @@ impl ::core::default::Default for Holder {
 }
 
 /// `IUnions`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod unions {
     use ::core::prelude::v1::*;
 

@@ -630,6 +630,94 @@ pub enum EitherArm {
     }
 }
 
+/// Names without a letter.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(C)]
+#[derive(
+    ::runtime_core::zerocopy::FromBytes,
+    ::runtime_core::zerocopy::IntoBytes,
+    ::runtime_core::zerocopy::Immutable,
+    ::runtime_core::zerocopy::KnownLayout,
+)]
+#[zerocopy(crate = "::runtime_core::zerocopy")]
+pub struct Numbers {
+    tag: u8,
+    storage: [u8; 3],
+}
+
+#[allow(dead_code, clippy::all)]
+impl Numbers {
+    /// Arm 0, `_1`.
+    pub fn _1(value: u8) -> Self {
+        ::runtime_core::Union::of(0, &value)
+    }
+
+    /// The value of arm `_1`, if it is the one that is set.
+    pub fn as_1_(&self) -> ::core::option::Option<u8> {
+        match self.tag {
+            0 => ::core::option::Option::Some(*::runtime_core::Union::value(self)),
+            _ => ::core::option::Option::None,
+        }
+    }
+
+    /// Arm 1, `as_1`.
+    pub fn as_1(value: &[u8; 3]) -> Self {
+        ::runtime_core::Union::of(1, value)
+    }
+
+    /// The value of arm `as_1`, if it is the one that is set.
+    pub fn as_as_1(&self) -> ::core::option::Option<&[u8; 3]> {
+        match self.tag {
+            1 => ::core::option::Option::Some(::runtime_core::Union::value(self)),
+            _ => ::core::option::Option::None,
+        }
+    }
+
+    /// The arm that is set.
+    pub fn arm(&self) -> NumbersArm<'_> {
+        match self.tag {
+            0 => NumbersArm::_1(*::runtime_core::Union::value(self)),
+            1 => NumbersArm::As1(::runtime_core::Union::value(self)),
+            tag => NumbersArm::Unknown(tag),
+        }
+    }
+}
+
+impl ::core::fmt::Debug for Numbers {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        ::core::fmt::Debug::fmt(&self.arm(), f)
+    }
+}
+
+impl ::core::default::Default for Numbers {
+    fn default() -> Self {
+        ::runtime_core::zeroed()
+    }
+}
+
+/// The arm of a [`Numbers`] that is set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum NumbersArm<'a> {
+    /// `_1`
+    _1(u8),
+    /// `as_1`
+    As1(&'a [u8; 3]),
+    /// An arm that this build does not know.
+    Unknown(u8),
+}
+
+::runtime_core::layout! {
+    Numbers: size 4, align 1 {
+        0 => tag: u8,
+        1 => storage: [u8; 3],
+    }
+    union open u8, storage 1 {
+        0 => _1: u8,
+        1 => as_1: [u8; 3],
+    }
+}
+
 /// `i8_`
 #[derive(Clone, Copy, PartialEq)]
 #[repr(C)]
@@ -1030,7 +1118,7 @@ impl ::core::default::Default for New {
 }
 
 /// `ISelves`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod selves {
     use ::core::prelude::v1::*;
 
@@ -1576,8 +1664,973 @@ pub mod selves {
     }
 }
 
+/// Parameters that are called like constants, which a pattern would name.
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
+pub mod numbers {
+    use ::core::prelude::v1::*;
+
+    use ::runtime_core as rt;
+
+    pub use self::inproc::{Client, Server, pair, pair_with};
+
+    /// `_1`
+    #[allow(dead_code)]
+    pub const _1: u8 = 1;
+
+    /// `__2`
+    #[allow(dead_code)]
+    pub const _2: u8 = 2;
+
+    /// What the runtime knows of `golden.unlucky.INumbers`.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Service {}
+
+    impl rt::Service for Service {
+        const NAME: &'static str = "golden.unlucky.INumbers";
+        const ABI_HASH: rt::AbiHash = rt::AbiHash(0x2b71_c17e_271b_d42d_ace2_c660_c7cf_7338);
+        const ABI_TEXT: &'static str = "\
+            rpcidl abi 1\tgolden.unlucky.INumbers\n\
+            1 call\t_1\n\
+            \x20 request 74 2\t_1.request\n\
+            \x20   in 0 1 u8\t_1.request._1\n\
+            \x20   in 2 72 string 70\t_1.request._2\n\
+            \x20 response 1 1\t_1.response\n\
+            \x20   result 0 1 u8\t_1.response.result\n\
+            2 call\t_2\n\
+            \x20 request 2 1\t_2.request\n\
+            \x20   in 0 1 u8\t_2.request._1\n\
+            \x20   inout 1 1 u8\t_2.request._2\n\
+            \x20 response 2 1\t_2.response\n\
+            \x20   result 0 1 u8\t_2.response.result\n\
+            \x20   inout 1 1 u8\t_2.response._2\n\
+            3 event\t_3\n\
+            \x20 request 1 1\t_3.request\n\
+            \x20   in 0 1 u8\t_3.request._1\n\
+            ";
+        const METHODS: &'static [rt::MethodInfo] = &[
+            rt::MethodInfo::of::<method::_1>(),
+            rt::MethodInfo::of::<method::_2>(),
+            rt::MethodInfo::of::<method::_3>(),
+        ];
+        const TUNING: rt::Tuning = rt::Tuning::DEFAULT;
+
+        type Request<'a, T: rt::ServerTransport>
+            = Request<'a, T>
+        where
+            T: 'a;
+        type Reply<'a> = Reply<'a>;
+        type Event<'a> = Event<'a>;
+
+        #[inline]
+        fn request<'a, T: rt::ServerTransport>(
+            incoming: rt::Incoming<'a, Self, T>,
+        ) -> rt::Opened<Request<'a, T>> {
+            match incoming.method() {
+                1 => incoming.open().map(Request::_1),
+                2 => incoming.open().map(Request::_2),
+                _ => incoming.unimplemented(),
+            }
+        }
+
+        #[inline]
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
+            Some(match method {
+                1 => Reply::_1(outcome.of::<method::_1>()),
+                2 => Reply::_2(outcome.of::<method::_2>()),
+                _ => return None,
+            })
+        }
+
+        #[inline]
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
+            match arrived.method() {
+                3 => arrived.open::<method::_3>().map(Event::_3),
+                _ => None,
+            }
+        }
+    }
+
+    /// One type a method or event, for `loan::<method::…>()` and the like.
+    pub mod method {
+        use ::runtime_core as rt;
+
+        /// `_1`
+        #[derive(Clone, Copy, Debug)]
+        pub enum _1 {}
+
+        impl rt::Method for _1 {
+            type Service = super::Service;
+            type Request = super::_1Request;
+            type Response = u8;
+            type Output = u8;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "_1";
+            const ID: u16 = 1;
+            const INDEX: usize = 0;
+        }
+
+        /// `_2`
+        #[derive(Clone, Copy, Debug)]
+        pub enum _2 {}
+
+        impl rt::Method for _2 {
+            type Service = super::Service;
+            type Request = super::_2Request;
+            type Response = super::_2Response;
+            type Output = super::_2Response;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "_2";
+            const ID: u16 = 2;
+            const INDEX: usize = 1;
+            const IN_PLACE: bool = true;
+        }
+
+        /// `_3`
+        #[derive(Clone, Copy, Debug)]
+        pub enum _3 {}
+
+        impl rt::Method for _3 {
+            type Service = super::Service;
+            type Request = super::_3Event;
+            type Response = ();
+            type Output = ();
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "_3";
+            const ID: u16 = 3;
+            const INDEX: usize = 2;
+            const KIND: rt::MethodKind = rt::MethodKind::Event;
+        }
+    }
+
+    /// Arguments of `_1`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _1Request {
+        /// `_1`
+        pub _1: u8,
+        #[doc(hidden)]
+        pub _pad0: rt::Pad<1>,
+        /// `_2`
+        pub _2: rt::Str<70>,
+    }
+
+    impl _1Request {
+        #[inline]
+        fn set(&mut self, _1_: u8, _2_: &rt::Str<70>) {
+            self._1 = _1_;
+            self._pad0 = rt::Pad::ZERO;
+            self._2 = *_2_;
+        }
+    }
+
+    rt::layout! {
+        _1Request: size 74, align 2 {
+            0 => _1: u8,
+            1 => _pad0: rt::Pad<1>,
+            2 => _2: rt::Str<70>,
+        }
+    }
+
+    /// Arguments of `_2`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _2Request {
+        /// `_1`
+        pub _1: u8,
+        /// `_2`
+        pub _2: u8,
+    }
+
+    impl _2Request {
+        #[inline]
+        fn set(&mut self, _1_: u8, _2_: u8) {
+            self._1 = _1_;
+            self._2 = _2_;
+        }
+    }
+
+    rt::layout! {
+        _2Request: size 2, align 1 {
+            0 => _1: u8,
+            1 => _2: u8,
+        }
+    }
+
+    /// Results of `_2`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _2Response {
+        /// `result`
+        pub result: u8,
+        /// `_2`
+        pub _2: u8,
+    }
+
+    impl ::core::default::Default for _2Response {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
+    rt::layout! {
+        _2Response: size 2, align 1 {
+            0 => result: u8,
+            1 => _2: u8,
+        }
+    }
+
+    /// Arguments of `_3`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _3Event {
+        /// `_1`
+        pub _1: u8,
+    }
+
+    impl _3Event {
+        #[inline]
+        fn set(&mut self, _1_: u8) {
+            self._1 = _1_;
+        }
+    }
+
+    rt::layout! {
+        _3Event: size 1, align 1 {
+            0 => _1: u8,
+        }
+    }
+
+    /// A request that a server received.
+    #[derive(Debug)]
+    #[must_use = "a request that is dropped is answered with `Aborted`"]
+    pub enum Request<'a, T: rt::ServerTransport> {
+        /// `_1`
+        _1(rt::Call<'a, method::_1, T>),
+        /// `_2`
+        _2(rt::Call<'a, method::_2, T>),
+    }
+
+    /// A reply that a client received.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Reply<'a> {
+        /// `_1`
+        _1(Result<&'a u8, rt::CallError<rt::NoError>>),
+        /// `_2`
+        _2(Result<&'a _2Response, rt::CallError<rt::NoError>>),
+    }
+
+    /// An event that a client received.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Event<'a> {
+        /// `_3`
+        _3(&'a _3Event),
+    }
+
+    /// A client over any transport; it derefs to the runtime's client for `poll`, `wait`, `loan` and the rest.
+    #[derive(Debug)]
+    pub struct ClientOver<T: rt::ClientTransport, U = ()>(rt::Client<Service, T, U>);
+
+    rt::client! { ClientOver, Service, Blocking }
+
+    impl<T: rt::ClientTransport, U> ClientOver<T, U> {
+        /// Calls `_1`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn _1(
+            &mut self,
+            _1_: u8,
+            _2_: &rt::Str<70>,
+            user_data: U,
+        ) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut _1Request| request.set(_1_, _2_);
+            self.0.call::<method::_1>(user_data, fill)
+        }
+
+        /// Calls `_1`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn _1_async(&self, _1_: u8, _2_: &rt::Str<70>) -> rt::Pending<'_, method::_1, T, U> {
+            let fill = |request: &mut _1Request| request.set(_1_, _2_);
+            self.0.call_async::<method::_1>(fill)
+        }
+
+        /// Calls `_2`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn _2(&mut self, _1_: u8, _2_: u8, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut _2Request| request.set(_1_, _2_);
+            self.0.call::<method::_2>(user_data, fill)
+        }
+
+        /// Calls `_2`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn _2_async(&self, _1_: u8, _2_: u8) -> rt::Pending<'_, method::_2, T, U> {
+            let fill = |request: &mut _2Request| request.set(_1_, _2_);
+            self.0.call_async::<method::_2>(fill)
+        }
+    }
+
+    /// The same calls, each waiting for its reply.
+    #[derive(Debug)]
+    pub struct Blocking<'a, T: rt::ClientTransport, U>(rt::Blocking<'a, Service, T, U>);
+
+    impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
+        /// Calls `_1`.
+        pub fn _1(&mut self, _1_: u8, _2_: &rt::Str<70>) -> Result<u8, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut _1Request| request.set(_1_, _2_);
+            self.0.call::<method::_1>(fill)
+        }
+
+        /// Calls `_2`.
+        pub fn _2(&mut self, _1_: u8, _2_: u8) -> Result<_2Response, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut _2Request| request.set(_1_, _2_);
+            self.0.call::<method::_2>(fill)
+        }
+    }
+
+    /// What a server does for each method.
+    pub trait Handler {
+        /// Answers `_1`.
+        fn _1(&mut self, _1_: u8, _2_: &rt::Str<70>) -> u8;
+
+        /// Answers `_2`.
+        fn _2(&mut self, _1_: u8, _2_: &mut u8) -> u8;
+    }
+
+    /// A server over any transport; it derefs to the runtime's server for `recv`, `wait` and the rest.
+    #[derive(Debug)]
+    pub struct ServerOver<T: rt::ServerTransport>(rt::Server<Service, T>);
+
+    rt::server! { ServerOver, Service, Handler, dispatch }
+
+    #[inline]
+    fn dispatch<T: rt::ServerTransport, H: Handler + ?Sized>(
+        handler: &mut H,
+        request: Request<'_, T>,
+    ) {
+        match request {
+            Request::_1(call) => {
+                let request = call.data();
+                let result = handler._1(request._1, &request._2);
+                let _ = call.reply(result);
+            }
+            Request::_2(call) => {
+                let in_1_ = call.data()._1;
+                let mut reply = call.edit();
+                let response = &mut *reply;
+                let result = handler._2(in_1_, &mut response._2);
+                response.result = result;
+                let _ = reply.send();
+            }
+        }
+    }
+
+    impl<T: rt::ServerTransport> ServerOver<T> {
+        /// Sends the event `_3`.
+        ///
+        /// Returns at once, with the number of clients that it left for.
+        ///
+        /// # Errors
+        /// The event window of a client is full, or the one client that it is for is gone.
+        pub fn _3(&mut self, to: rt::Audience, _1_: u8) -> Result<usize, rt::EmitError> {
+            let fill = |event: &mut _3Event| event.set(_1_);
+            self.0.emit::<method::_3>(to, fill)
+        }
+    }
+
+    /// `INumbers` between threads of one process.
+    pub mod inproc {
+        use ::core::prelude::v1::*;
+
+        use ::runtime_core as rt;
+
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
+        /// A client whose calls carry `U` until they are answered.
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
+
+        /// A server.
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
+
+        /// Bytes of slots that one client takes, with the window of the definition.
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
+
+        /// A server and its only client.
+        ///
+        /// # Errors
+        /// The definition asks for a window that is not possible.
+        pub fn pair<U>() -> Result<(Client<U>, Server), rt::AttachError> {
+            let client = <rt::ClientConfig as ::core::default::Default>::default();
+            let server = <rt::ServerConfig as ::core::default::Default>::default();
+            pair_with(&client, &server)
+        }
+
+        /// A server and its only client, with other settings.
+        ///
+        /// # Errors
+        /// The settings are not possible.
+        pub fn pair_with<U>(
+            client: &rt::ClientConfig,
+            server: &rt::ServerConfig,
+        ) -> Result<(Client<U>, Server), rt::AttachError> {
+            let ends = backend::pair::<super::Service>(client, server)?;
+            let client = Client::over(ends.0, client);
+            let server = Server::over(ends.1, server);
+            Ok((client, server))
+        }
+    }
+}
+
+/// `IMoreNumbers`: stubs over any transport, and the backends it was compiled for.
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
+pub mod more_numbers {
+    use ::core::prelude::v1::*;
+
+    use ::runtime_core as rt;
+
+    pub use self::inproc::{Client, Server, pair, pair_with};
+
+    /// What the runtime knows of `golden.unlucky.IMoreNumbers`.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Service {}
+
+    impl rt::Service for Service {
+        const NAME: &'static str = "golden.unlucky.IMoreNumbers";
+        const ABI_HASH: rt::AbiHash = rt::AbiHash(0xc553_1d56_e744_ee6c_9864_242d_bc53_9f8b);
+        const ABI_TEXT: &'static str = "\
+            rpcidl abi 1\tgolden.unlucky.IMoreNumbers\n\
+            1 call\t_1\n\
+            \x20 request 74 2\t_1.request\n\
+            \x20   in 0 1 u8\t_1.request._1\n\
+            \x20   in 2 72 string 70\t_1.request._2\n\
+            \x20 response 1 1\t_1.response\n\
+            \x20   result 0 1 u8\t_1.response.result\n\
+            2 call\t_2\n\
+            \x20 request 2 1\t_2.request\n\
+            \x20   in 0 1 u8\t_2.request._1\n\
+            \x20   inout 1 1 u8\t_2.request._2\n\
+            \x20 response 2 1\t_2.response\n\
+            \x20   result 0 1 u8\t_2.response.result\n\
+            \x20   inout 1 1 u8\t_2.response._2\n\
+            3 event\t_3\n\
+            \x20 request 1 1\t_3.request\n\
+            \x20   in 0 1 u8\t_3.request._1\n\
+            4 call throws u32\t_4\n\
+            \x20 request 16 8\t_4.request\n\
+            \x20   in 0 1 u8\t_4.request._1\n\
+            \x20   inout 8 8 u64\t_4.request._3\n\
+            \x20 response 16 8\t_4.response\n\
+            \x20   result 0 1 u8\t_4.response.result\n\
+            \x20   inout 8 8 u64\t_4.response._3\n\
+            ";
+        const METHODS: &'static [rt::MethodInfo] = &[
+            rt::MethodInfo::of::<method::_1>(),
+            rt::MethodInfo::of::<method::_2>(),
+            rt::MethodInfo::of::<method::_3>(),
+            rt::MethodInfo::of::<method::_4>(),
+        ];
+        const TUNING: rt::Tuning = rt::Tuning::DEFAULT;
+
+        type Request<'a, T: rt::ServerTransport>
+            = Request<'a, T>
+        where
+            T: 'a;
+        type Reply<'a> = Reply<'a>;
+        type Event<'a> = Event<'a>;
+
+        #[inline]
+        fn request<'a, T: rt::ServerTransport>(
+            incoming: rt::Incoming<'a, Self, T>,
+        ) -> rt::Opened<Request<'a, T>> {
+            match incoming.method() {
+                1 => incoming.open().map(Request::_1),
+                2 => incoming.open().map(Request::_2),
+                4 => incoming.open().map(Request::_4),
+                _ => incoming.unimplemented(),
+            }
+        }
+
+        #[inline]
+        fn reply(method: u16, outcome: rt::Outcome<'_, Self>) -> Option<Reply<'_>> {
+            Some(match method {
+                1 => Reply::_1(outcome.of::<method::_1>()),
+                2 => Reply::_2(outcome.of::<method::_2>()),
+                4 => Reply::_4(outcome.of::<method::_4>()),
+                _ => return None,
+            })
+        }
+
+        #[inline]
+        fn event(arrived: rt::Arrived<'_, Self>) -> Option<Event<'_>> {
+            match arrived.method() {
+                3 => arrived.open::<method::_3>().map(Event::_3),
+                _ => None,
+            }
+        }
+    }
+
+    /// One type a method or event, for `loan::<method::…>()` and the like.
+    pub mod method {
+        use ::runtime_core as rt;
+
+        /// `_1`
+        #[derive(Clone, Copy, Debug)]
+        pub enum _1 {}
+
+        impl rt::Method for _1 {
+            type Service = super::Service;
+            type Request = super::_1Request;
+            type Response = u8;
+            type Output = u8;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "_1";
+            const ID: u16 = 1;
+            const INDEX: usize = 0;
+        }
+
+        /// `_2`
+        #[derive(Clone, Copy, Debug)]
+        pub enum _2 {}
+
+        impl rt::Method for _2 {
+            type Service = super::Service;
+            type Request = super::_2Request;
+            type Response = super::_2Response;
+            type Output = super::_2Response;
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "_2";
+            const ID: u16 = 2;
+            const INDEX: usize = 1;
+            const IN_PLACE: bool = true;
+        }
+
+        /// `_3`
+        #[derive(Clone, Copy, Debug)]
+        pub enum _3 {}
+
+        impl rt::Method for _3 {
+            type Service = super::Service;
+            type Request = super::_3Event;
+            type Response = ();
+            type Output = ();
+            type Error = rt::NoError;
+
+            const NAME: &'static str = "_3";
+            const ID: u16 = 3;
+            const INDEX: usize = 2;
+            const KIND: rt::MethodKind = rt::MethodKind::Event;
+        }
+
+        /// `_4`
+        #[derive(Clone, Copy, Debug)]
+        pub enum _4 {}
+
+        impl rt::Method for _4 {
+            type Service = super::Service;
+            type Request = super::_4Request;
+            type Response = super::_4Response;
+            type Output = super::_4Response;
+            type Error = super::super::Error;
+
+            const NAME: &'static str = "_4";
+            const ID: u16 = 4;
+            const INDEX: usize = 3;
+            const THROWS: bool = true;
+            const IN_PLACE: bool = true;
+        }
+    }
+
+    /// Arguments of `_1`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _1Request {
+        /// `_1`
+        pub _1: u8,
+        #[doc(hidden)]
+        pub _pad0: rt::Pad<1>,
+        /// `_2`
+        pub _2: rt::Str<70>,
+    }
+
+    impl _1Request {
+        #[inline]
+        fn set(&mut self, _1: u8, _2: &rt::Str<70>) {
+            self._1 = _1;
+            self._pad0 = rt::Pad::ZERO;
+            self._2 = *_2;
+        }
+    }
+
+    rt::layout! {
+        _1Request: size 74, align 2 {
+            0 => _1: u8,
+            1 => _pad0: rt::Pad<1>,
+            2 => _2: rt::Str<70>,
+        }
+    }
+
+    /// Arguments of `_2`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _2Request {
+        /// `_1`
+        pub _1: u8,
+        /// `_2`
+        pub _2: u8,
+    }
+
+    impl _2Request {
+        #[inline]
+        fn set(&mut self, _1: u8, _2: u8) {
+            self._1 = _1;
+            self._2 = _2;
+        }
+    }
+
+    rt::layout! {
+        _2Request: size 2, align 1 {
+            0 => _1: u8,
+            1 => _2: u8,
+        }
+    }
+
+    /// Results of `_2`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _2Response {
+        /// `result`
+        pub result: u8,
+        /// `_2`
+        pub _2: u8,
+    }
+
+    impl ::core::default::Default for _2Response {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
+    rt::layout! {
+        _2Response: size 2, align 1 {
+            0 => result: u8,
+            1 => _2: u8,
+        }
+    }
+
+    /// Arguments of `_3`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _3Event {
+        /// `_1`
+        pub _1: u8,
+    }
+
+    impl _3Event {
+        #[inline]
+        fn set(&mut self, _1: u8) {
+            self._1 = _1;
+        }
+    }
+
+    rt::layout! {
+        _3Event: size 1, align 1 {
+            0 => _1: u8,
+        }
+    }
+
+    /// Arguments of `_4`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _4Request {
+        /// `_1`
+        pub _1: u8,
+        #[doc(hidden)]
+        pub _pad0: rt::Pad<7>,
+        /// `_3`
+        pub _3: u64,
+    }
+
+    impl _4Request {
+        #[inline]
+        fn set(&mut self, _1: u8, _3: u64) {
+            self._1 = _1;
+            self._pad0 = rt::Pad::ZERO;
+            self._3 = _3;
+        }
+    }
+
+    rt::layout! {
+        _4Request: size 16, align 8 {
+            0 => _1: u8,
+            1 => _pad0: rt::Pad<7>,
+            8 => _3: u64,
+        }
+    }
+
+    /// Results of `_4`.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C)]
+    pub struct _4Response {
+        /// `result`
+        pub result: u8,
+        #[doc(hidden)]
+        pub _pad0: rt::Pad<7>,
+        /// `_3`
+        pub _3: u64,
+    }
+
+    impl ::core::default::Default for _4Response {
+        fn default() -> Self {
+            rt::zeroed()
+        }
+    }
+
+    rt::layout! {
+        _4Response: size 16, align 8 {
+            0 => result: u8,
+            1 => _pad0: rt::Pad<7>,
+            8 => _3: u64,
+        }
+    }
+
+    /// A request that a server received.
+    #[derive(Debug)]
+    #[must_use = "a request that is dropped is answered with `Aborted`"]
+    pub enum Request<'a, T: rt::ServerTransport> {
+        /// `_1`
+        _1(rt::Call<'a, method::_1, T>),
+        /// `_2`
+        _2(rt::Call<'a, method::_2, T>),
+        /// `_4`
+        _4(rt::Call<'a, method::_4, T>),
+    }
+
+    /// A reply that a client received.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Reply<'a> {
+        /// `_1`
+        _1(Result<&'a u8, rt::CallError<rt::NoError>>),
+        /// `_2`
+        _2(Result<&'a _2Response, rt::CallError<rt::NoError>>),
+        /// `_4`
+        _4(Result<&'a _4Response, rt::CallError<super::Error>>),
+    }
+
+    /// An event that a client received.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Event<'a> {
+        /// `_3`
+        _3(&'a _3Event),
+    }
+
+    /// A client over any transport; it derefs to the runtime's client for `poll`, `wait`, `loan` and the rest.
+    #[derive(Debug)]
+    pub struct ClientOver<T: rt::ClientTransport, U = ()>(rt::Client<Service, T, U>);
+
+    rt::client! { ClientOver, Service, Blocking }
+
+    impl<T: rt::ClientTransport, U> ClientOver<T, U> {
+        /// Calls `_1`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn _1(&mut self, _1: u8, _2: &rt::Str<70>, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut _1Request| request.set(_1, _2);
+            self.0.call::<method::_1>(user_data, fill)
+        }
+
+        /// Calls `_1`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn _1_async(&self, _1: u8, _2: &rt::Str<70>) -> rt::Pending<'_, method::_1, T, U> {
+            let fill = |request: &mut _1Request| request.set(_1, _2);
+            self.0.call_async::<method::_1>(fill)
+        }
+
+        /// Calls `_2`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn _2(&mut self, _1: u8, _2: u8, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut _2Request| request.set(_1, _2);
+            self.0.call::<method::_2>(user_data, fill)
+        }
+
+        /// Calls `_2`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn _2_async(&self, _1: u8, _2: u8) -> rt::Pending<'_, method::_2, T, U> {
+            let fill = |request: &mut _2Request| request.set(_1, _2);
+            self.0.call_async::<method::_2>(fill)
+        }
+
+        /// Calls `_4`.
+        ///
+        /// Returns at once; the reply reaches the callback of `poll` with `user_data`.
+        ///
+        /// # Errors
+        /// The window is full or the server is gone; `user_data` comes back.
+        pub fn _4(&mut self, _1: u8, _3: u64, user_data: U) -> Result<(), rt::Refused<U>> {
+            let fill = |request: &mut _4Request| request.set(_1, _3);
+            self.0.call::<method::_4>(user_data, fill)
+        }
+
+        /// Calls `_4`.
+        ///
+        /// The future ends with the reply, at the deadline, or when the server is gone.
+        pub fn _4_async(&self, _1: u8, _3: u64) -> rt::Pending<'_, method::_4, T, U> {
+            let fill = |request: &mut _4Request| request.set(_1, _3);
+            self.0.call_async::<method::_4>(fill)
+        }
+    }
+
+    /// The same calls, each waiting for its reply.
+    #[derive(Debug)]
+    pub struct Blocking<'a, T: rt::ClientTransport, U>(rt::Blocking<'a, Service, T, U>);
+
+    impl<T: rt::ClientTransport, U> Blocking<'_, T, U> {
+        /// Calls `_1`.
+        pub fn _1(&mut self, _1: u8, _2: &rt::Str<70>) -> Result<u8, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut _1Request| request.set(_1, _2);
+            self.0.call::<method::_1>(fill)
+        }
+
+        /// Calls `_2`.
+        pub fn _2(&mut self, _1: u8, _2: u8) -> Result<_2Response, rt::CallError<rt::NoError>> {
+            let fill = |request: &mut _2Request| request.set(_1, _2);
+            self.0.call::<method::_2>(fill)
+        }
+
+        /// Calls `_4`.
+        pub fn _4(&mut self, _1: u8, _3: u64) -> Result<_4Response, rt::CallError<super::Error>> {
+            let fill = |request: &mut _4Request| request.set(_1, _3);
+            self.0.call::<method::_4>(fill)
+        }
+    }
+
+    /// What a server does for each method.
+    pub trait Handler {
+        /// Answers `_1`.
+        fn _1(&mut self, _1: u8, _2: &rt::Str<70>) -> u8;
+
+        /// Answers `_2`.
+        fn _2(&mut self, _1: u8, _2: &mut u8) -> u8;
+
+        /// Answers `_4`.
+        fn _4(&mut self, _1: u8, _3: &mut u64) -> Result<u8, super::Error>;
+    }
+
+    /// A server over any transport; it derefs to the runtime's server for `recv`, `wait` and the rest.
+    #[derive(Debug)]
+    pub struct ServerOver<T: rt::ServerTransport>(rt::Server<Service, T>);
+
+    rt::server! { ServerOver, Service, Handler, dispatch }
+
+    #[inline]
+    fn dispatch<T: rt::ServerTransport, H: Handler + ?Sized>(
+        handler: &mut H,
+        request: Request<'_, T>,
+    ) {
+        match request {
+            Request::_1(call) => {
+                let request = call.data();
+                let result = handler._1(request._1, &request._2);
+                let _ = call.reply(result);
+            }
+            Request::_2(call) => {
+                let in_1 = call.data()._1;
+                let mut reply = call.edit();
+                let response = &mut *reply;
+                let result = handler._2(in_1, &mut response._2);
+                response.result = result;
+                let _ = reply.send();
+            }
+            Request::_4(call) => {
+                let in_1 = call.data()._1;
+                let mut reply = call.edit();
+                let response = &mut *reply;
+                response._pad0 = rt::Pad::ZERO;
+                let result = handler._4(in_1, &mut response._3);
+                let result = result.map(|result| response.result = result);
+                let _ = reply.finish(result);
+            }
+        }
+    }
+
+    impl<T: rt::ServerTransport> ServerOver<T> {
+        /// Sends the event `_3`.
+        ///
+        /// Returns at once, with the number of clients that it left for.
+        ///
+        /// # Errors
+        /// The event window of a client is full, or the one client that it is for is gone.
+        pub fn _3(&mut self, to: rt::Audience, _1: u8) -> Result<usize, rt::EmitError> {
+            let fill = |event: &mut _3Event| event.set(_1);
+            self.0.emit::<method::_3>(to, fill)
+        }
+    }
+
+    /// `IMoreNumbers` between threads of one process.
+    pub mod inproc {
+        use ::core::prelude::v1::*;
+
+        use ::runtime_core as rt;
+
+        use ::runtime_inproc as backend; // `runtime-inproc` must be among the dependencies in Cargo.toml
+
+        /// A client whose calls carry `U` until they are answered.
+        pub type Client<U = ()> = super::ClientOver<backend::Client<super::Service>, U>;
+
+        /// A server.
+        pub type Server = super::ServerOver<backend::Server<super::Service>>;
+
+        /// Bytes of slots that one client takes, with the window of the definition.
+        pub const MEMORY_PER_CONNECTION: usize = backend::memory_per_connection::<super::Service>();
+
+        /// A server and its only client.
+        ///
+        /// # Errors
+        /// The definition asks for a window that is not possible.
+        pub fn pair<U>() -> Result<(Client<U>, Server), rt::AttachError> {
+            let client = <rt::ClientConfig as ::core::default::Default>::default();
+            let server = <rt::ServerConfig as ::core::default::Default>::default();
+            pair_with(&client, &server)
+        }
+
+        /// A server and its only client, with other settings.
+        ///
+        /// # Errors
+        /// The settings are not possible.
+        pub fn pair_with<U>(
+            client: &rt::ClientConfig,
+            server: &rt::ServerConfig,
+        ) -> Result<(Client<U>, Server), rt::AttachError> {
+            let ends = backend::pair::<super::Service>(client, server)?;
+            let client = Client::over(ends.0, client);
+            let server = Server::over(ends.1, server);
+            Ok((client, server))
+        }
+    }
+}
+
 /// `super`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod super_ {
     use ::core::prelude::v1::*;
 
@@ -1948,7 +3001,7 @@ pub mod super_ {
 }
 
 /// `Client`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod client {
     use ::core::prelude::v1::*;
 
@@ -2177,7 +3230,7 @@ pub mod client {
 }
 
 /// `Server`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod server {
     use ::core::prelude::v1::*;
 
@@ -2406,7 +3459,7 @@ pub mod server {
 }
 
 /// `Service`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod service {
     use ::core::prelude::v1::*;
 
@@ -2635,7 +3688,7 @@ pub mod service {
 }
 
 /// `Handler`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod handler {
     use ::core::prelude::v1::*;
 
@@ -2864,7 +3917,7 @@ pub mod handler {
 }
 
 /// `Request`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod request {
     use ::core::prelude::v1::*;
 
@@ -3093,7 +4146,7 @@ pub mod request {
 }
 
 /// `Event`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod event {
     use ::core::prelude::v1::*;
 

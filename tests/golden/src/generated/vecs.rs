@@ -139,7 +139,7 @@ impl ::core::default::Default for Vecs {
 }
 
 /// `IVecs`: stubs over any transport, and the backends it was compiled for.
-#[allow(dead_code, deprecated, unused_imports, clippy::all)]
+#[allow(dead_code, deprecated, unused_imports, clippy::all, rustdoc::all)]
 pub mod vecs {
     use ::core::prelude::v1::*;
 

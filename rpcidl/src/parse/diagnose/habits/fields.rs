@@ -330,13 +330,17 @@ pub(super) fn several_names(view: &View<'_, '_>) -> Option<Diagnostic> {
         return None;
     }
     let span = piece.span(view.at);
-    let name = view.at.checked_sub(1)?;
+    if !piece.is_word(view.at + 1) || !matches!(piece.str(view.at + 2), "" | "," | ";" | "=") {
+        return Some(
+            Diagnostic::error(Code::E0102, span, "this field ends in `,`")
+                .label("expected `;`")
+                .fix("write `;`", span, ";"),
+        );
+    }
+    let equals = (piece.first..view.at).find(|&at| piece.is(at, "="));
+    let name = equals.unwrap_or(view.at).checked_sub(1)?;
     let ty = piece.between(piece.first, name);
-    let next = if piece.is_word(view.at + 1) {
-        piece.str(view.at + 1)
-    } else {
-        "name"
-    };
+    let next = piece.str(view.at + 1);
     Some(
         Diagnostic::error(Code::E0101, span, "one statement declares one field")
             .label("expected `;`")

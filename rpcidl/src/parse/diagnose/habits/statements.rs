@@ -171,6 +171,17 @@ pub(super) fn spaced_path(view: &View<'_, '_>) -> Option<Diagnostic> {
         return None;
     }
     let span = piece.span(before).to(piece.span(dot + 1));
+    let has_blanks = piece.span(before).end != piece.span(dot).start
+        || piece.span(dot).end != piece.span(dot + 1).start;
+    if !has_blanks {
+        let is_alias =
+            view.stop.rule == Rule::strict_import && piece.is(before.wrapping_sub(1), "as");
+        return is_alias.then(|| {
+            Diagnostic::error(Code::E0101, span, "the name after `as` is one word")
+                .label("expected a name without `.`")
+                .help(format!("write `as {}`", piece.str(dot + 1)))
+        });
+    }
     Some(
         Diagnostic::error(
             Code::E0101,
