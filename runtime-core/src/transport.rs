@@ -38,8 +38,8 @@ pub unsafe trait ClientTransport: fmt::Debug {
     /// How many bytes beyond its place a message of more than one line begins: a multiple of 8.
     const APART: usize;
 
-    /// True if, while a call stays unanswered, polls that find nothing keep coming, however many others are answered and looked for; but
-    /// for the poll after a [`ready`](Self::ready) that was true. The client looks at the clock when a poll finds nothing. Where this does not hold
+    /// True if, while a call stays unanswered, polls that find nothing keep coming, however many others are answered, and
+    /// however often [`ready`](Self::ready) has said so before. The client looks at the clock when a poll finds nothing. Where this does not hold
     /// it has to do so after others, too, which costs each call some instructions.
     const FALLS_IDLE: bool;
 

@@ -177,7 +177,7 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
     /// Delivers every reply that has arrived, each with its call's `U`, and returns how many. Never blocks.
     ///
     /// Replies are looked for in the order of the calls. One that overtook an older call is found by every eighth poll that finds nothing,
-    /// and by the first one after [`wait`](Self::wait).
+    /// and, but for one time in 64, by the first one after [`wait`](Self::wait).
     ///
     /// A reply is lent where it lies, after validation; its slot is free once the callback returns. Calls whose deadline
     /// has passed, and all calls of a server that is gone, are delivered as errors.
