@@ -344,7 +344,7 @@ impl<M: Memory> ClientEnd<M> {
         (slot as usize) < self.slots.len() && self.reply_word(slot).is_some()
     }
 
-    /// True if there is something to poll, which the next `poll` then finds, but for one time in [`PROMISES`].
+    /// True if there is something to poll, which the next `poll` then finds, but for one time in 64.
     pub fn any_ready(&self) -> bool {
         if self.oldest == NONE {
             return false;
