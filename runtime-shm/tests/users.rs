@@ -4,7 +4,7 @@
 
 mod peer;
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,7 +48,19 @@ fn users_without_a_number_are_not_the_same() {
         unsafe { libc::_exit(0) };
     }
     drop(ready);
-    if there.read_exact(&mut [0]).is_ok() {
+    there
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let answer = there.read_exact(&mut [0]);
+    let is_there = match answer.map_err(|error| error.kind()) {
+        Ok(()) => true,
+        Err(ErrorKind::UnexpectedEof) => {
+            eprintln!("not in a user namespace of its own, which the kernel does not allow here");
+            false
+        }
+        Err(error) => panic!("the server says nothing: {error}"),
+    };
+    if is_there {
         // Only this thread becomes somebody else.
         let asks = move || {
             let other = Uid::from_raw(1001);
@@ -58,9 +70,10 @@ fn users_without_a_number_are_not_the_same() {
             (answer.number(12), given.len())
         };
         assert_eq!(thread::spawn(asks).join().unwrap(), (DENIED, 0));
-    } else {
-        eprintln!("not in a user namespace of its own, which the kernel does not allow here");
     }
-    // SAFETY: it is this process's child, and nothing is written.
+    // One that hangs; one that has ended cannot be killed.
+    // SAFETY: it is this process's child, and nobody has waited for it.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    // SAFETY: as above, and nothing is written.
     unsafe { libc::waitpid(child, core::ptr::null_mut(), 0) };
 }
