@@ -192,7 +192,7 @@ impl Watcher {
             Ok(self)
         } else {
             Err(io::Error::other(
-                "this process was forked from one that has servers or clients, and execute(2) was not called; make them in one of the two",
+                "this process was forked from one that has servers or clients, and execve(2) was not called; make them in one of the two",
             ))
         }
     }

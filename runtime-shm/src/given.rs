@@ -79,12 +79,14 @@ const CLOSING: usize = 1024;
 /// Has a thread that does nothing else close a descriptor.
 fn close_elsewhere(fd: OwnedFd) {
     static CLOSER: Mutex<Option<SyncSender<OwnedFd>>> = Mutex::new(None);
-    let mut closer = CLOSER.lock().unwrap_or_else(PoisonError::into_inner);
-    if closer.is_none() {
-        *closer = start();
-    }
-    let closer = closer.clone();
-    // Where too many wait, or there is no thread, this one closes it: it is in what `try_send` gives back.
+    let closer = {
+        let mut closer = CLOSER.lock().unwrap_or_else(PoisonError::into_inner);
+        if closer.is_none() {
+            *closer = start();
+        }
+        closer.clone()
+    };
+    // Unlocked: where too many wait, or there is no thread, this one closes it, for it is in what `try_send` gives back.
     if let Some(closer) = closer {
         let _ = closer.try_send(fd);
     }

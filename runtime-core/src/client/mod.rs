@@ -238,46 +238,6 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         }
     }
 
-    /// Waits until there is something to poll: a reply, an event, or a call whose deadline has passed. Spins first, then
-    /// sleeps. Returns false when `timeout` passes first.
-    ///
-    /// An event is there until [`poll_events`](Self::poll_events) takes it: a client that never asks for its events finds this true at once.
-    ///
-    /// # Errors
-    /// [`WaitError::Disconnected`] when the server is gone and nothing is left to poll.
-    pub fn wait(&mut self, timeout: Duration) -> Result<bool, WaitError> {
-        let core = self.core.get_mut();
-        let mut now = core.transport.now();
-        let until = now.saturating_add(nanoseconds(timeout));
-        core.calls.stamp(now);
-        loop {
-            let due = core.calls.earliest_at(now);
-            // What is due comes before replies, of which there may always be one: a transport that falls idle, and is not asked for them
-            // here, finds nothing at the next poll.
-            let ready = now < due
-                && core.sleep_until(now, None, until.min(due), |core| core.transport.ready());
-            if core.transport.peer_gone() {
-                // The next poll looks at it, too, and hands back what is left.
-                core.calls.ask_for_look();
-                return if core.calls.has_callbacks() || core.transport.poll_arrived().is_some() {
-                    Ok(true)
-                } else {
-                    Err(WaitError::Disconnected)
-                };
-            }
-            if ready && (core.calls.unwanted == 0 || core.is_wanted_ready()) {
-                return Ok(true);
-            }
-            now = core.transport.now();
-            let is_due = now >= core.calls.earliest_at(now);
-            if is_due || now >= until {
-                // Found by the clock: the next poll has to look at it, too.
-                core.calls.ask_for_look();
-                return Ok(is_due);
-            }
-        }
-    }
-
     /// The same calls, waiting for each reply; calls in flight stay in flight meanwhile.
     pub fn blocking(&mut self) -> Blocking<'_, S, T, U> {
         Blocking::new(self.core.get_mut())
@@ -402,13 +362,6 @@ impl<T: ClientTransport, U> Core<T, U> {
         } else {
             Some(Refusal::WouldBlock)
         }
-    }
-
-    /// True if there is something to poll besides what ended without anybody waiting for it.
-    #[cold]
-    fn is_wanted_ready(&mut self) -> bool {
-        self.collect();
-        self.transport.ready()
     }
 
     /// Frees the slots of what ended without anybody waiting for it.
