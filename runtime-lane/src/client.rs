@@ -44,7 +44,7 @@ pub struct ClientEnd<M: Memory> {
     youngest: u16,
     /// Polls since all in flight were looked at.
     polls: Cell<u32>,
-    /// How often `any_ready` has seen to it that the next poll finds something, since one found nothing.
+    /// How often `any_ready` has seen to it that the next poll finds something, since that was not kept.
     promised: Cell<u32>,
     events_taken: u64,
 }
@@ -261,7 +261,6 @@ impl<M: Memory> ClientEnd<M> {
         let polls = self.polls.get() + 1;
         self.polls.set(polls);
         if polls < POLLS_PER_SCAN {
-            self.promised.set(0);
             return false;
         }
         self.polls.set(0);
@@ -271,7 +270,6 @@ impl<M: Memory> ClientEnd<M> {
         }
         let Some((before, slot)) = self.find_younger(|this, slot| this.reply_word(slot).is_some())
         else {
-            self.promised.set(0);
             return false;
         };
         self.unlink(before, slot);
