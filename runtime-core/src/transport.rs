@@ -313,14 +313,6 @@ pub unsafe trait ServerTransport: fmt::Debug {
     /// 1. As for [`request`](Self::request).
     unsafe fn response(&self, ticket: &Self::Ticket, overlay: bool) -> NonNull<u8>;
 
-    /// Told of a request whose response is going to have a place of its own, before the request is looked at.
-    ///
-    /// # Safety
-    /// 1. As for [`request`](Self::request).
-    unsafe fn expect_response(&self, ticket: &Self::Ticket) {
-        let _ = ticket;
-    }
-
     /// Answers a request, or for a oneway request frees its slot.
     ///
     /// # Safety

@@ -7,7 +7,6 @@ use runtime_core::{ArrivedHead, Completion, Overlay, ReplyHead, SlotShape};
 
 use crate::control::Wake;
 use crate::memory::{Area, Memory, load};
-use crate::prefetch::prefetch_for_writing;
 use crate::sync::Ordering;
 use crate::word::Word;
 
@@ -237,12 +236,7 @@ impl<M: Memory> ClientEnd<M> {
             self.oldest = NONE;
             return;
         }
-        let next = self.slot(oldest).queue;
-        self.oldest = next;
-        // The reply after the next one, or where its slot's next request goes. Past the youngest it is some other slot, and the hint in vain.
-        let after = self.slot(next).queue;
-        // SAFETY: as in `slot`.
-        unsafe { prefetch_for_writing(&self.memory, Area::Request, after as usize) };
+        self.oldest = self.slot(oldest).queue;
     }
 
     /// After the oldest was found unanswered: now and then looks at the others, and makes one that is answered the oldest.

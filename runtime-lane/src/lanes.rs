@@ -86,10 +86,6 @@ impl<M: Memory> Polled<M> {
             // SAFETY: `first` is below the number of slots, of which `after` has as many.
             let usual = unsafe { *self.after.get_unchecked(slot as usize) };
             self.first = usual;
-            // SAFETY: `after` holds numbers below its length.
-            let second = unsafe { *self.after.get_unchecked(usual as usize) };
-            // SAFETY: as above.
-            unsafe { shared.expect_request(second) };
             if word.next() != usual {
                 self.learn(slot, word.next());
             }

@@ -21,7 +21,6 @@ mod client;
 mod control;
 mod lanes;
 mod memory;
-mod prefetch;
 mod server;
 mod sync;
 mod transport;

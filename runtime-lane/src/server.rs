@@ -8,7 +8,6 @@ use runtime_core::{ClientId, EmitError, ReplyError, ReplyStatus, Ticket};
 use crate::client::event_identity;
 use crate::control::Wake;
 use crate::memory::{Area, Memory, load};
-use crate::prefetch::prefetch_for_writing;
 use crate::sync::{AtomicU16, AtomicU64, Ordering};
 use crate::word::Word;
 
@@ -226,33 +225,6 @@ impl<M: Memory> ServerLane<M> {
                 .take_in(Area::Request, slot as usize, word.len() as usize);
         };
         Some(word)
-    }
-
-    /// Asks for the lines of a request that is going to come to `slot`.
-    ///
-    /// # Safety
-    /// 1. `slot` is below the number of slots.
-    #[inline(always)]
-    pub(crate) unsafe fn expect_request(&self, slot: u16) {
-        if M::OVERLAYS {
-            // For writing, since that is where the reply goes as a rule.
-            // SAFETY: promise 1.
-            unsafe { prefetch_for_writing(&self.memory, Area::Request, slot as usize) };
-        }
-    }
-
-    /// Asks for the lines of a response that has some of its own, while the request is looked at.
-    ///
-    /// # Safety
-    /// 1. The ticket is of this lane, and unanswered.
-    #[inline(always)]
-    pub unsafe fn expect_response(&self, ticket: &LaneTicket<M>) {
-        // With one call at a time the client looks for the reply all the while, and would have the line back before it is written.
-        if ticket.in_a_row() {
-            let area = Area::of_reply::<M>(false);
-            // SAFETY: `poll` checked the slot of its tickets.
-            unsafe { prefetch_for_writing(&self.memory, area, ticket.slot() as usize) };
-        }
     }
 
     /// The place of a held request.

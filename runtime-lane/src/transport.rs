@@ -123,14 +123,6 @@ macro_rules! lane_tickets {
         }
 
         #[inline(always)]
-        unsafe fn expect_response(&self, ticket: &Self::Ticket) {
-            // SAFETY: as in `request`.
-            let lane = unsafe { ticket.lane() };
-            // SAFETY: as above; it is the ticket's own lane.
-            unsafe { lane.expect_response(ticket) }
-        }
-
-        #[inline(always)]
         unsafe fn response(
             &self,
             ticket: &Self::Ticket,

@@ -57,10 +57,6 @@ impl<'a, S: Service, T: ServerTransport> Incoming<'a, S, T> {
             refuse_size::<M, T>(core, ticket);
             return None;
         }
-        if !overlays::<M, T>(&ticket) {
-            // SAFETY: promise 1 of `new`, and `'a` borrows the transport.
-            unsafe { core.transport.expect_response(&ticket) };
-        }
         // SAFETY: promise 1 of `new`, and `'a` borrows the transport.
         let place = unsafe { core.transport.request(&ticket) };
         // SAFETY: the ticket is not answered before the last use of the reference; the message fits by the assertion above.
