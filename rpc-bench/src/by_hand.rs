@@ -10,6 +10,7 @@ use runtime_core::{
 use runtime_shm::SameUser;
 
 use crate::count::{full_list, length_and_first};
+use crate::hand_service::{Answerer, Caller};
 use crate::services::{Nested, P8, P64, Sixteen, echo8};
 
 /// A word, a request and a response.
@@ -138,6 +139,48 @@ pub(crate) fn small_on_slots_shm(calls: u64) -> u64 {
     let server = server.expect("shared memory and a socket can be had");
     let ends = server.connector().connect(&client);
     on_slots(calls, ends.expect("a fresh server admits a client"), server)
+}
+
+/// The same calls through a service written by hand that promises what the stubs promise.
+#[inline(never)]
+pub(crate) fn small_promising(calls: u64) -> u64 {
+    let (client, server) = (ClientConfig::default(), ServerConfig::default());
+    let server = runtime_inproc::Server::<echo8::Service>::new(&server);
+    let server = server.expect("the defaults are possible");
+    let ends = server.connector().connect(&client);
+    promising(calls, ends.expect("a fresh server admits a client"), server)
+}
+
+#[inline(never)]
+pub(crate) fn small_promising_shm(calls: u64) -> u64 {
+    let (client, server) = (ClientConfig::default(), ServerConfig::default());
+    let server = runtime_shm::Server::<echo8::Service, SameUser>::new(&server);
+    let server = server.expect("shared memory and a socket can be had");
+    let ends = server.connector().connect(&client);
+    promising(calls, ends.expect("a fresh server admits a client"), server)
+}
+
+#[inline(always)]
+fn promising<C, S>(calls: u64, client: C, server: S) -> u64
+where
+    C: ClientTransport<Service = echo8::Service>,
+    S: ServerTransport<Service = echo8::Service>,
+{
+    let (mut client, mut server) = (Caller::over(client), Answerer::over(server));
+    let mut sum = 0;
+    for number in 0..calls {
+        let payload = P8 { words: [number] };
+        let _ = client.echo(&payload, number);
+        let _ = server.poll(|payload| *payload, 1);
+        client.poll(|user_data, reply| {
+            sum += user_data + reply.map_or(0, |reply| reply.words[0]);
+        });
+    }
+    assert_eq!(
+        (client.called, client.late),
+        (server.answered, server.refused)
+    );
+    black_box(sum)
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ use runtime_shm::{Isolated, SameUser, Trust};
 
 use crate::by_hand::{
     fixed_by_hand, list_by_hand, nested_by_hand, sixteen_by_hand, small_by_hand, small_on_slots,
-    small_on_slots_shm,
+    small_on_slots_shm, small_promising, small_promising_shm,
 };
 use crate::plan::{INPROC, RDMA, SHM};
 use crate::report::Counted;
@@ -35,6 +35,8 @@ pub(crate) struct Shape {
     by_hand: fn(u64) -> u64,
     /// The same through the slots that the stubs use, by hand, where that is counted.
     on_slots: Option<fn(u64) -> u64>,
+    /// The same with what the stubs promise, by hand, where that is counted.
+    promising: Option<fn(u64) -> u64>,
 }
 
 /// What is counted, and how much it may be.
@@ -46,6 +48,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: small,
         by_hand: small_by_hand,
         on_slots: Some(small_on_slots),
+        promising: Some(small_promising),
     },
     Shape {
         backend: SHM,
@@ -54,6 +57,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: small_shm::<SameUser>,
         by_hand: small_by_hand,
         on_slots: Some(small_on_slots_shm),
+        promising: Some(small_promising_shm),
     },
     Shape {
         backend: RDMA,
@@ -62,6 +66,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: together::small,
         by_hand: together::small_bare,
         on_slots: None,
+        promising: None,
     },
     Shape {
         backend: RDMA,
@@ -71,6 +76,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: together::fixed,
         by_hand: together::fixed_bare,
         on_slots: None,
+        promising: None,
     },
     Shape {
         backend: SHM,
@@ -79,6 +85,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: small_shm::<Isolated>,
         by_hand: small_by_hand,
         on_slots: None,
+        promising: None,
     },
     Shape {
         backend: INPROC,
@@ -87,6 +94,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: fixed,
         by_hand: fixed_by_hand,
         on_slots: None,
+        promising: None,
     },
     Shape {
         backend: INPROC,
@@ -95,6 +103,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: fixed_in_a_row,
         by_hand: fixed_by_hand,
         on_slots: None,
+        promising: None,
     },
     Shape {
         backend: INPROC,
@@ -103,6 +112,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: sixteen,
         by_hand: sixteen_by_hand,
         on_slots: None,
+        promising: None,
     },
     Shape {
         backend: INPROC,
@@ -111,6 +121,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: nested,
         by_hand: nested_by_hand,
         on_slots: None,
+        promising: None,
     },
     Shape {
         backend: INPROC,
@@ -119,6 +130,7 @@ pub(crate) const SHAPES: [Shape; 10] = [
         generated: list,
         by_hand: list_by_hand,
         on_slots: None,
+        promising: None,
     },
 ];
 
@@ -134,6 +146,7 @@ pub(crate) fn run(subject: &str, calls: u64) -> Option<u64> {
             GENERATED => Some((shape.generated)(calls)),
             BY_HAND => Some((shape.by_hand)(calls)),
             ON_SLOTS => Some(shape.on_slots?(calls)),
+            PROMISING => Some(shape.promising?(calls)),
             _ => None,
         }
     })
@@ -143,6 +156,7 @@ const LOOP: &str = "loop";
 const GENERATED: &str = "generated";
 const BY_HAND: &str = "by hand";
 const ON_SLOTS: &str = "on its slots";
+const PROMISING: &str = "promising the same";
 
 /// Why nothing was counted.
 #[derive(Debug)]
@@ -174,6 +188,7 @@ impl Shape {
             generated: self.generated()?,
             by_hand: how(BY_HAND)?,
             on_slots: self.on_slots.map(|_| how(ON_SLOTS)).transpose()?,
+            promising: self.promising.map(|_| how(PROMISING)).transpose()?,
         })
     }
 }
@@ -455,6 +470,10 @@ mod tests {
             if shape.on_slots.is_some() {
                 let on_slots = run(&format!("{}/{ON_SLOTS}", shape.subject()), 300);
                 assert_eq!(generated, on_slots, "{}", shape.subject());
+            }
+            if shape.promising.is_some() {
+                let promising = run(&format!("{}/{PROMISING}", shape.subject()), 300);
+                assert_eq!(generated, promising, "{}", shape.subject());
             }
         }
     }

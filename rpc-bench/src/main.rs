@@ -14,6 +14,7 @@ mod count;
 mod device;
 mod failure;
 mod figure;
+mod hand_service;
 mod host;
 mod life;
 mod machine;

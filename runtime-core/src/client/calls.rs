@@ -219,27 +219,24 @@ impl<U> Calls<U> {
         self.last = slot;
     }
 
-    /// Takes a callback call out of the table, which ends it, if it is one whose round trip is not measured.
+    /// True if it is a callback call and its round trip is not measured: what most are.
     #[inline(always)]
-    pub(super) fn finish_plain_callback(&mut self, slot: u16) -> Option<(Kind, U)> {
-        let entry = self.entry_mut(slot);
-        let kind = entry.kind;
-        if !kind.is_plain_callback() {
-            return None;
-        }
-        entry.kind = Kind::FREE;
-        // SAFETY: `start_callback` wrote it with this state, which was changed just now, so it is read once.
-        Some((kind, unsafe { entry.user_data.assume_init_read() }))
+    pub(super) fn is_plain_callback(&self, slot: u16) -> bool {
+        self.entry(slot).kind.is_plain_callback()
     }
 
-    /// Takes any callback call out of the table, which ends it.
-    pub(super) fn finish_callback(&mut self, slot: u16) -> Option<(Kind, U)> {
+    /// Takes a callback call out of the table, which ends it.
+    ///
+    /// # Safety
+    /// 1. It is one: its state is `Callback`.
+    #[inline(always)]
+    pub(super) unsafe fn finish_callback(&mut self, slot: u16) -> (Kind, U) {
         let entry = self.entry_mut(slot);
         let kind = entry.kind;
-        if kind.state() != State::Callback {
-            return None;
-        }
-        Some((kind, entry.take_user_data(State::Free)?))
+        debug_assert_eq!(kind.state(), State::Callback, "the caller has looked");
+        entry.kind = Kind::FREE;
+        // SAFETY: `start_callback` wrote it with this state, which was changed just now, so it is read once.
+        (kind, unsafe { entry.user_data.assume_init_read() })
     }
 
     /// True if a call was sent since the last look at the clock.

@@ -18,12 +18,12 @@ impl<T: ClientTransport, U> Core<T, U> {
     #[cold]
     pub(super) fn check<S: Service>(
         &mut self,
-        deliver: &mut impl FnMut(U, S::Reply<'_>),
+        mut deliver: impl FnMut(U, S::Reply<'_>),
     ) -> Result<usize, WaitError> {
         if self.transport.peer_gone() {
             self.calls.idle_polls = 0;
             // The server may have answered before it went: what has arrived by now is all there will be.
-            let delivered = self.deliver::<S>(deliver) + self.fail_all::<S>(deliver);
+            let delivered = self.deliver::<S>(&mut deliver) + self.fail_all::<S>(&mut deliver);
             return if delivered == 0 {
                 Err(WaitError::Disconnected)
             } else {
@@ -36,12 +36,12 @@ impl<T: ClientTransport, U> Core<T, U> {
             0
         };
         // First what is due: where a reply came in at each look, it would never be.
-        let expired = self.look_at_clock::<S>(0, deliver);
+        let expired = self.look_at_clock::<S>(0, &mut deliver);
         if expired != 0 {
             return Ok(expired);
         }
         for _ in 0..looks {
-            let delivered = self.deliver::<S>(deliver);
+            let delivered = self.deliver::<S>(&mut deliver);
             if delivered != 0 {
                 return Ok(delivered);
             }
@@ -55,7 +55,7 @@ impl<T: ClientTransport, U> Core<T, U> {
     pub(super) fn look_at_clock<S: Service>(
         &mut self,
         delivered: usize,
-        deliver: &mut impl FnMut(U, S::Reply<'_>),
+        mut deliver: impl FnMut(U, S::Reply<'_>),
     ) -> usize {
         self.calls.idle_polls = 0;
         let now = self.transport.now();
@@ -63,7 +63,7 @@ impl<T: ClientTransport, U> Core<T, U> {
         if now < self.calls.earliest() {
             return delivered;
         }
-        let expired = self.expire::<S>(now, deliver);
+        let expired = self.expire::<S>(now, &mut deliver);
         // Nothing more is due, and nobody has to look for it.
         self.calls.stamp(now);
         delivered + expired
@@ -82,8 +82,8 @@ impl<T: ClientTransport, U> Core<T, U> {
                 continue;
             }
             // Its reply may have arrived since the poll; then it is not late.
-            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
-                expired += self.deliver_other::<S>(slot, head, place, deliver);
+            if let Some(completion) = self.transport.poll_slot(slot) {
+                expired += self.deliver_one::<S>(completion, deliver);
             } else if self.calls.take_arrived(slot).is_some() {
                 self.discard(slot);
             } else {
@@ -96,6 +96,22 @@ impl<T: ClientTransport, U> Core<T, U> {
         }
         self.calls.refresh_earliest();
         expired
+    }
+
+    /// Delivers a completion, of whatever call it is. Returns how many the callback got: 1 or 0.
+    fn deliver_one<S: Service>(
+        &mut self,
+        completion: Completion,
+        deliver: &mut impl FnMut(U, S::Reply<'_>),
+    ) -> usize {
+        let Completion { slot, head, place } = completion;
+        if !self.is_for_callback(slot, head, place) {
+            return 0;
+        }
+        // SAFETY: `is_for_callback` says that it is a callback call.
+        let (kind, user_data) = unsafe { self.calls.finish_callback(slot) };
+        self.finish::<S>(completion, kind, user_data, deliver);
+        1
     }
 
     /// Marks a call as given up.
@@ -141,8 +157,8 @@ impl<T: ClientTransport, U> Core<T, U> {
                 continue;
             }
             // A reply that came before those of older calls has not been delivered yet.
-            if let Some(Completion { slot, head, place }) = self.transport.poll_slot(slot) {
-                failed += self.deliver_other::<S>(slot, head, place, deliver);
+            if let Some(completion) = self.transport.poll_slot(slot) {
+                failed += self.deliver_one::<S>(completion, deliver);
             } else {
                 let user_data = self.lose(slot);
                 self.hand_back::<S>(slot, user_data, Failure::Disconnected, deliver);

@@ -190,13 +190,13 @@ impl<S: Service, T: ClientTransport, U> Client<S, T, U> {
         let delivered = core.deliver::<S>(&mut deliver);
         if delivered != 0 {
             if !T::FALLS_IDLE && core.calls.is_look_due() {
-                return Ok(core.look_at_clock::<S>(delivered, &mut deliver));
+                return Ok(core.look_at_clock::<S>(delivered, deliver));
             }
             return Ok(delivered);
         }
         core.calls.idle_polls += 1;
         if core.calls.has_unstamped() || core.calls.idle_polls >= IDLE_POLLS_PER_CHECK {
-            return core.check::<S>(&mut deliver);
+            return core.check::<S>(deliver);
         }
         Ok(0)
     }
@@ -444,48 +444,39 @@ impl<T: ClientTransport, U> Core<T, U> {
         let mut delivered = 0;
         // What is in flight bounds it: the callback cannot send.
         while let Some(completion) = self.transport.poll() {
-            match self.calls.finish_plain_callback(completion.slot) {
-                Some((kind, user_data)) => {
-                    self.finish::<S>(completion, kind, user_data, deliver);
-                    delivered += 1;
-                }
-                None => {
-                    let Completion { slot, head, place } = completion;
-                    delivered += self.deliver_other::<S>(slot, head, place, deliver);
-                }
+            let Completion { slot, head, place } = completion;
+            if !self.calls.is_plain_callback(slot) && !self.is_for_callback(slot, head, place) {
+                continue;
             }
+            // SAFETY: it is a callback call: a plain one, or `is_for_callback` says so.
+            let (kind, user_data) = unsafe { self.calls.finish_callback(slot) };
+            self.finish::<S>(completion, kind, user_data, deliver);
+            delivered += 1;
         }
         delivered
     }
 
-    /// Delivers a completion that is none of a plain callback call; 0 if it is not for the callback. It takes the completion apart, so
-    /// that the usual way keeps it in registers.
+    /// True if a completion is that of a callback call, whose round trip is then recorded; any other is dealt with here. The completion comes in
+    /// parts and the callback not at all, so that the usual way keeps both in registers.
     #[cold]
-    fn deliver_other<S: Service>(
-        &mut self,
-        slot: u16,
-        head: ReplyHead,
-        place: NonNull<u8>,
-        deliver: &mut impl FnMut(U, S::Reply<'_>),
-    ) -> usize {
-        let completion = Completion { slot, head, place };
-        match self.calls.state(completion.slot) {
+    fn is_for_callback(&mut self, slot: u16, head: ReplyHead, place: NonNull<u8>) -> bool {
+        match self.calls.state(slot) {
             // Whoever waits for it finds it there.
             State::Awaited => {
                 self.record(slot);
-                self.calls.arrived(completion);
+                self.calls.arrived(Completion { slot, head, place });
                 self.wakers.wake_slot(slot);
+                false
             }
             State::Callback => {
                 self.record(slot);
-                if let Some((kind, user_data)) = self.calls.finish_callback(completion.slot) {
-                    self.finish::<S>(completion, kind, user_data, deliver);
-                    return 1;
-                }
+                true
             }
-            State::Free | State::Oneway | State::Abandoned => self.discard(completion.slot),
+            State::Free | State::Oneway | State::Abandoned => {
+                self.discard(slot);
+                false
+            }
         }
-        0
     }
 
     /// Records the round trip of a call, if it is measured.
