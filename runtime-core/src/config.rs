@@ -39,7 +39,8 @@ impl Default for ClientConfig {
 /// Settings of a server; `None` as for those of a client.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Clients admitted at a time.
+    /// Clients admitted at a time. One that is gone counts until the last of its requests is answered or dropped: for so long the server keeps
+    /// memory for it.
     pub max_clients: usize,
     /// How long `wait` and `serve` spin before they sleep; if neither this nor the definition says, 50 us. As for a client's, it is saved
     /// after some waits that were much longer.

@@ -371,6 +371,9 @@ pub unsafe trait ServerTransport: fmt::Debug {
         value: u32,
     ) -> Result<(), ReplyError>;
 
+    /// True once the client of a kept ticket is gone.
+    fn client_is_gone(keep: &Self::Keep) -> bool;
+
     /// Who sent a request.
     ///
     /// # Safety

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, Attendance, ClientConfig, ClientId, Service, SlotShape};
@@ -16,7 +16,7 @@ pub(crate) struct Hub<S: Service> {
     pub(crate) attendance: Attendance,
     pub(crate) event_window: usize,
     max_clients: usize,
-    /// Clients, also those that are gone and whose lanes are not removed yet: what takes memory, so what `max_clients` limits.
+    /// Lanes, also of clients that are gone: what takes memory, so what `max_clients` limits.
     lanes: AtomicUsize,
     /// True if there is something in the mailbox, or the attendance has changed.
     attention: AtomicBool,
@@ -27,12 +27,32 @@ pub(crate) struct Hub<S: Service> {
 
 /// What the server has to look at.
 pub(crate) struct Mail<S: Service> {
-    /// New lanes, with the numbers of their clients.
-    pub(crate) connected: Vec<(u64, HeapMemory<S>)>,
+    /// New lanes.
+    pub(crate) connected: Vec<Newcomer<S>>,
     /// Lanes that were asleep, or whose client left.
     pub(crate) woken: Vec<u64>,
     /// True once the server is gone: nobody would read what comes in, and a lane left here would never be freed.
     pub(crate) closed: bool,
+}
+
+/// A client that was admitted.
+pub(crate) struct Newcomer<S: Service> {
+    /// Its number; nobody else's ever.
+    pub(crate) number: u64,
+    pub(crate) memory: HeapMemory<S>,
+    pub(crate) seat: Seat<S>,
+}
+
+/// A lane that counts for the limit, until it is dropped with the last handle on it.
+pub(crate) struct Seat<S: Service>(Weak<Hub<S>>);
+
+impl<S: Service> Drop for Seat<S> {
+    fn drop(&mut self) {
+        if let Some(hub) = self.0.upgrade() {
+            // Release: the lane's end comes before; pairs with the Acquire in `admit`.
+            hub.lanes.fetch_sub(1, Ordering::Release);
+        }
+    }
 }
 
 /// Wakes a task. A waker is another's code: that it panics, which the panic's hook has reported, is not to end what the caller was about, which is
@@ -74,12 +94,11 @@ impl<S: Service> Hub<S> {
                 ),
             });
         };
-        let ClientId(number) = self.admit()?;
+        let (ClientId(number), seat) = self.admit()?;
         let memory = match HeapMemory::new(geometry, Arc::clone(self), number) {
             Ok(memory) => memory,
             Err(error) => {
                 self.attendance.leave();
-                self.removed();
                 return Err(error);
             }
         };
@@ -87,19 +106,22 @@ impl<S: Service> Hub<S> {
             let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
             if mail.closed {
                 self.attendance.leave();
-                self.removed();
                 return Err(AttachError::NotFound {
                     name: S::NAME.into(),
                 });
             }
-            mail.connected.push((number, memory.clone()));
+            mail.connected.push(Newcomer {
+                number,
+                memory: memory.clone(),
+                seat,
+            });
         }
         self.ring();
         Ok(Client::new(memory))
     }
 
     /// Counts a client in, if there is room.
-    fn admit(&self) -> Result<ClientId, AttachError> {
+    fn admit(self: &Arc<Self>) -> Result<(ClientId, Seat<S>), AttachError> {
         let admitted = self
             .lanes
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |lanes| {
@@ -110,13 +132,7 @@ impl<S: Service> Hub<S> {
                 limit: self.max_clients,
             });
         }
-        Ok(self.attendance.enter())
-    }
-
-    /// Makes room for another client: the server has removed the lane of one that is gone, or one was not connected after all.
-    pub(crate) fn removed(&self) {
-        // Release: the removal comes before; pairs with the Acquire in `admit`.
-        self.lanes.fetch_sub(1, Ordering::Release);
+        Ok((self.attendance.enter(), Seat(Arc::downgrade(self))))
     }
 
     /// Wakes the server for a lane.

@@ -12,7 +12,7 @@ use runtime_core::{
 use runtime_lane::{Geometry, LaneSet, Memory, ServerLane};
 use runtime_os::{Sleeper, clock};
 
-use crate::hub::{Connector, Hub, Stopper};
+use crate::hub::{Connector, Hub, Newcomer, Stopper};
 use crate::memory::HeapMemory;
 use crate::registry::{self, Registration};
 
@@ -101,9 +101,14 @@ impl<S: Service> Server<S> {
             std::mem::swap(&mut mail.woken, &mut woken);
             std::mem::take(&mut mail.connected)
         };
-        for (number, memory) in connected {
+        for newcomer in connected {
+            let Newcomer {
+                number,
+                memory,
+                seat,
+            } = newcomer;
             // SAFETY: the memory was mailed once, by the client that it was made for.
-            let lane = unsafe { ServerLane::new(memory, ClientId(number)) };
+            let lane = unsafe { ServerLane::new(memory, ClientId(number), seat) };
             let index = self.lanes.add(lane);
             self.numbers.insert(number, index);
         }
@@ -114,7 +119,6 @@ impl<S: Service> Server<S> {
             self.lanes.wake(index);
             if self.lanes.reap(index) {
                 self.numbers.remove(&number);
-                self.hub.removed();
             } else if self
                 .lanes
                 .lane(index)
@@ -170,8 +174,8 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
             let mail = self.hub.mail.lock().unwrap_or_else(PoisonError::into_inner);
             mail.connected
                 .iter()
-                .filter(|(_, memory)| !memory.control().client_is_gone())
-                .map(|(number, _)| ClientId(*number))
+                .filter(|newcomer| !newcomer.memory.control().client_is_gone())
+                .map(|newcomer| ClientId(newcomer.number))
                 .collect()
         };
         connected.into_iter().for_each(visit);

@@ -104,7 +104,7 @@ fn a_request_that_comes_and_goes_does_not_hold_the_server_up() {
         for number in 0..hostile {
             let (lane, client) = Lane::with_request(Some(&seen));
             // SAFETY: the only one of this lane.
-            lanes.add(unsafe { ServerLane::new(lane, ClientId(number)) });
+            lanes.add(unsafe { ServerLane::new(lane, ClientId(number), ()) });
             clients.push(client);
         }
         // The look that takes what is there finds nothing, the one that asks whether there is something does, and so on.
@@ -113,7 +113,7 @@ fn a_request_that_comes_and_goes_does_not_hold_the_server_up() {
         // Nor does it cost an honest client its turn.
         let (lane, client) = Lane::with_request(None);
         // SAFETY: as above.
-        lanes.add(unsafe { ServerLane::new(lane, ClientId(hostile)) });
+        lanes.add(unsafe { ServerLane::new(lane, ClientId(hostile), ()) });
         clients.push(client);
         seen.store(true, Ordering::Relaxed);
         let ticket = lanes.poll().unwrap();

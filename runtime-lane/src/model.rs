@@ -133,7 +133,7 @@ fn ends() -> (ClientEnd<Watched>, LaneSet<Watched>, Watched) {
     let memory = Watched::new();
     let mut lanes = LaneSet::default();
     // SAFETY: fresh memory, and the only end of its kind.
-    lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1)) });
+    lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1), ()) });
     // SAFETY: as above.
     let client = unsafe { ClientEnd::new(memory.clone()) };
     (client, lanes, memory)
@@ -293,7 +293,7 @@ fn a_server_that_comes_to_wait_for_messages_is_woken() {
         let (mut client, mut lanes, memory) = ends();
         let (other_client, _, other) = ends();
         // SAFETY: fresh memory, and the only end that is used.
-        lanes.add(unsafe { ServerLane::new(other, ClientId(2)) });
+        lanes.add(unsafe { ServerLane::new(other, ClientId(2), ()) });
         for _ in 0..4 {
             assert!(lanes.poll().is_none());
         }

@@ -92,6 +92,8 @@ pub struct ServerLane<M: Memory> {
     seen: Box<[Seen]>,
     /// Events sent. Written by the server's thread.
     events_sent: AtomicU64,
+    /// Last, so that the memory is given up before.
+    _seat: Box<dyn Send + Sync>,
 }
 
 /// The identity of a slot's latest request if its word is still there, with the bit [`HELD`](Self::HELD) while it is held.
@@ -138,11 +140,12 @@ impl Seen {
 }
 
 impl<M: Memory> ServerLane<M> {
-    /// The server's end of the lane in `memory`.
+    /// The server's end of the lane in `memory`. `seat` is what the client takes up of the server's room: it is dropped with the last
+    /// handle on the lane, which a token may be whose client has long gone.
     ///
     /// # Safety
     /// 1. It is the only one, and nothing was received from the memory yet.
-    pub unsafe fn new(memory: M, client: ClientId) -> Self {
+    pub unsafe fn new(memory: M, client: ClientId, seat: impl Send + Sync + 'static) -> Self {
         let slots = memory.geometry().slots();
         let fresh = |_| Seen(AtomicU16::new(Seen::NOTHING));
         Self {
@@ -150,6 +153,7 @@ impl<M: Memory> ServerLane<M> {
             seen: (0..slots).map(fresh).collect(),
             events_sent: AtomicU64::new(0),
             memory,
+            _seat: Box::new(seat),
         }
     }
 

@@ -192,6 +192,10 @@ macro_rules! lane_tickets {
             unsafe { keep.reply(ticket, overlay, status, value) }
         }
 
+        fn client_is_gone(keep: &Self::Keep) -> bool {
+            $crate::Memory::client_is_gone(keep.memory())
+        }
+
         unsafe fn client(&self, ticket: &Self::Ticket) -> ::runtime_core::ClientId {
             // SAFETY: as in `request`.
             unsafe { ticket.lane() }.client()

@@ -142,7 +142,7 @@ impl<const S: bool> Run<S> {
         let memory = Plain::<S>::new(window);
         let mut lanes = LaneSet::default();
         // SAFETY: fresh memory, and the only end of its kind.
-        lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1)) });
+        lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1), ()) });
         Self {
             // SAFETY: as above.
             client: unsafe { ClientEnd::new(memory) },
@@ -363,7 +363,7 @@ fn a_client_that_writes_nonsense_harms_only_itself() {
         let memory = Plain::<true>::new(8);
         let mut lanes = LaneSet::default();
         // SAFETY: fresh memory, and the only end of its kind.
-        lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1)) });
+        lanes.add(unsafe { ServerLane::new(memory.clone(), ClientId(1), ()) });
         let mut random = Random(seed);
         let mut held = Vec::new();
         let mut received = 0;

@@ -143,7 +143,7 @@ impl Door {
             NoSeat::Closed => (Verdict::Refused, "it is shutting down".into()),
         })?;
         let resign = |why: String| {
-            self.hub.resign(seat);
+            self.hub.resign();
             (Verdict::Refused, why)
         };
         let events = self.events();
@@ -165,10 +165,10 @@ impl Door {
         let endpoint = made.endpoint;
         let responses = self.pool.reserve(window).map_err(resign)?;
         // From here on the socket ends with the link: what is refused is said before.
-        let hub = Arc::downgrade(&self.hub);
+        let (hub, number) = (Arc::downgrade(&self.hub), seat.number);
         let notify = move || {
             if let Some(hub) = hub.upgrade() {
-                hub.lose(seat);
+                hub.lose(number);
             }
         };
         let link = Link::new(link_socket, Box::new(notify));

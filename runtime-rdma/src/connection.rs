@@ -12,7 +12,7 @@ use runtime_os::{Watch, clock, unwatch};
 use crate::bell::LAGS;
 use crate::buffer::Held;
 use crate::device::Port;
-use crate::hub::Hub;
+use crate::hub::{Hub, Seat};
 use crate::imm::{FromServer, Tag};
 use crate::link::Link;
 use crate::outgoing::Outgoing;
@@ -46,6 +46,8 @@ pub struct Connection {
     hub: Arc<Hub>,
     pool: Arc<Pool>,
     port: Port,
+    /// What `seat` is the number of. Last, so that what the client takes up is given up before.
+    _seat: Seat,
 }
 
 /// Bytes of a reply that are copied from the request's buffer instead of sent from there: a line.
@@ -57,7 +59,7 @@ pub(crate) struct Ends {
     pub(crate) pool: Arc<Pool>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) link: Arc<Link>,
-    pub(crate) seat: u32,
+    pub(crate) seat: Seat,
     pub(crate) id: ClientId,
     pub(crate) window: usize,
     pub(crate) events: usize,
@@ -96,7 +98,7 @@ impl Connection {
             out: Mutex::new(out),
             qp: ManuallyDrop::new(made.qp),
             send_cq: made.send_cq,
-            seat: ends.seat,
+            seat: ends.seat.number,
             id: ends.id,
             link: ends.link,
             window,
@@ -107,6 +109,7 @@ impl Connection {
             hub: ends.hub,
             pool: ends.pool,
             port: ends.port,
+            _seat: ends.seat,
         };
         let device = &connection.port.device;
         device.enlist(connection.qpn(), connection.port.number, &connection.link);

@@ -22,6 +22,18 @@ pub(crate) struct Hub {
     mail: Mutex<Mail>,
 }
 
+/// A client's place among those of its server; another's once this is dropped.
+pub(crate) struct Seat {
+    pub(crate) number: u32,
+    hub: Arc<Hub>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.hub.mail().seats.give_back(self.number);
+    }
+}
+
 /// What the server has to look at.
 struct Mail {
     connected: Vec<Arc<Connection>>,
@@ -69,10 +81,11 @@ impl Hub {
         self.callers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Counts a client in, if there is room: its seat, another's once it is gone, and its number.
-    pub(crate) fn admit(&self) -> Result<(u32, ClientId), NoSeat> {
-        let seat = self.mail().seats.take()?;
-        Ok((seat, self.attendance.enter()))
+    /// Counts a client in, if there is room: its seat and its number.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<(Seat, ClientId), NoSeat> {
+        let number = self.mail().seats.take()?;
+        let hub = Arc::clone(self);
+        Ok((Seat { number, hub }, self.attendance.enter()))
     }
 
     /// Hands an admitted client to the server; false if that is gone.
@@ -114,15 +127,9 @@ impl Hub {
         std::mem::take(&mut self.mail().gone)
     }
 
-    /// Makes room for another client.
-    pub(crate) fn vacate(&self, seat: u32) {
-        self.mail().seats.give_back(seat);
-    }
-
     /// A client that was admitted is not connected after all.
-    pub(crate) fn resign(&self, seat: u32) {
+    pub(crate) fn resign(&self) {
         self.attendance.leave();
-        self.vacate(seat);
         // It may have been the last that the server waits for.
         self.bell.ring();
     }

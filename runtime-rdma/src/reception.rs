@@ -355,7 +355,6 @@ impl Reception {
                 gone.connection.detach();
                 self.leaving -= 1;
                 self.doorbells.forget(seat);
-                self.hub.vacate(seat);
             }
         }
     }

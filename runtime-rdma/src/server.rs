@@ -308,6 +308,10 @@ unsafe impl<S: Service> ServerTransport for Server<S> {
         }
     }
 
+    fn client_is_gone(keep: &Arc<Connection>) -> bool {
+        keep.link.is_gone()
+    }
+
     unsafe fn kept_request(keep: &Arc<Connection>, ticket: &RdmaTicket) -> NonNull<u8> {
         // SAFETY: promise 1 of this function: it is the ticket's own connection.
         unsafe { keep.response(ticket, true) }

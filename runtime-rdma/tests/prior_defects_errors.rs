@@ -212,7 +212,7 @@ fn defect_7_an_error_ends_every_call_once() {
 fn defect_7_a_reply_to_a_client_that_is_gone_harms_nothing() {
     guarded(|| {
         let (name, device) = device();
-        let (address, mut server) = honest_server(&name, 2);
+        let (address, mut server) = honest_server(&name, 3);
         let mut honest = connect(&address, 2).unwrap();
         for round in 0..20 {
             let mut client = connect_when_seated(&mut server, &address, 2);
@@ -230,7 +230,7 @@ fn defect_7_a_reply_to_a_client_that_is_gone_harms_nothing() {
             });
             drop(client);
             settle(&mut server, 1);
-            // The seat is another's by now.
+            // Another client has come; the seat is not its own, for the requests are held.
             let next = connect_when_seated(&mut server, &address, 2);
             settle(&mut server, 2);
             assert!(matches!(

@@ -108,10 +108,11 @@ pub(crate) fn admit<S: Service, T: Trust>(
     };
     let memory = ShmMemory::<S, T>::new(geometry, parts, copies, link);
     let shared = Arc::clone(memory.shared());
+    let bell_number = seat.bell;
     let peer = Arc::new(Peer {
         shared: Arc::downgrade(&shared),
         hub: Arc::clone(hub),
-        bell: seat.bell,
+        bell: bell_number,
     });
     if let Err(error) = watch_link(&shared, peer) {
         leave(hub, seat);
@@ -123,8 +124,8 @@ pub(crate) fn admit<S: Service, T: Trust>(
         );
     }
     // Before it knows that it may call: its calls find a lane.
-    if !hub.introduce(Newcomer { seat, memory }) {
-        leave(hub, seat);
+    if let Err(newcomer) = hub.introduce(Newcomer { seat, memory }) {
+        leave(hub, newcomer.seat);
         return refuse(
             hub,
             &shared.link().socket,
@@ -133,7 +134,7 @@ pub(crate) fn admit<S: Service, T: Trust>(
         );
     }
     let welcome = Answer {
-        bell: seat.bell,
+        bell: bell_number,
         terms: Terms {
             asymmetric,
             ..terms
@@ -147,13 +148,13 @@ pub(crate) fn admit<S: Service, T: Trust>(
     if socket::send(&shared.link().socket, &welcome.to_bytes(), &fds).is_err() {
         // It left meanwhile.
         shared.set_peer_gone();
-        hub.ring(seat.bell);
+        hub.ring(bell_number);
     }
 }
 
-fn leave<S: Service, T: Trust>(hub: &Hub<S, T>, seat: Seat) {
+fn leave<S: Service, T: Trust>(hub: &Hub<S, T>, seat: Seat<S, T>) {
     hub.attendance.leave();
-    hub.vacate(seat.bell);
+    drop(seat);
     // It may have been the last that the server waits for.
     hub.ring_all();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use atomic_waker::AtomicWaker;
 use runtime_core::{AttachError, Attendance, ClientConfig, ClientId, NoSeat, Seats, Service};
@@ -40,17 +40,25 @@ struct Mail<S: Service, T: Trust> {
 
 /// A client that was admitted.
 pub(crate) struct Newcomer<S: Service, T: Trust> {
-    pub(crate) seat: Seat,
+    pub(crate) seat: Seat<S, T>,
     pub(crate) memory: ShmMemory<S, T>,
 }
 
-/// What a client gets when it is admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seat {
-    /// Its doorbell; another's once this one is gone.
+/// What a client gets when it is admitted, and gives back with the last handle on its lane.
+pub(crate) struct Seat<S: Service, T: Trust> {
+    /// Its doorbell; another's once this is dropped.
     pub(crate) bell: u32,
     /// Its number; nobody else's ever.
     pub(crate) client: ClientId,
+    hub: Weak<Hub<S, T>>,
+}
+
+impl<S: Service, T: Trust> Drop for Seat<S, T> {
+    fn drop(&mut self) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.vacate(self.bell);
+        }
+    }
 }
 
 /// Those that may ask at a time for what a server has counted; the others learn the rest.
@@ -84,26 +92,27 @@ impl<S: Service, T: Trust> Hub<S, T> {
     }
 
     /// Counts a client in, if there is room.
-    pub(crate) fn admit(&self) -> Result<Seat, NoSeat> {
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Seat<S, T>, NoSeat> {
         let bell = self.mail().seats.take()?;
         Ok(Seat {
             bell,
             client: self.attendance.enter(),
+            hub: Arc::downgrade(self),
         })
     }
 
-    /// Hands an admitted client to the server; false if that is gone.
-    pub(crate) fn introduce(&self, newcomer: Newcomer<S, T>) -> bool {
+    /// Hands an admitted client to the server; an error if that is gone.
+    pub(crate) fn introduce(&self, newcomer: Newcomer<S, T>) -> Result<(), Newcomer<S, T>> {
         let mut mail = self.mail();
         if mail.seats.is_closed() {
-            return false;
+            return Err(newcomer);
         }
         let entry = (newcomer.seat.client, newcomer.memory.clone());
         mail.lanes.insert(newcomer.seat.bell, entry);
         mail.connected.push(newcomer);
         drop(mail);
         self.ring_all();
-        true
+        Ok(())
     }
 
     /// The clients that were introduced and not taken in yet.
@@ -121,8 +130,8 @@ impl<S: Service, T: Trust> Hub<S, T> {
         there.map(|newcomer| newcomer.seat.client).collect()
     }
 
-    /// Makes room for another client: the lane of one that is gone was removed, or one was not connected after all.
-    pub(crate) fn vacate(&self, bell: u32) {
+    /// Makes room for another client.
+    fn vacate(&self, bell: u32) {
         let removed = {
             let mut mail = self.mail();
             mail.seats.give_back(bell);
@@ -169,7 +178,10 @@ impl<S: Service, T: Trust> Hub<S, T> {
     /// Shows every lane to `look`.
     pub(crate) fn census(&self, mut look: impl FnMut(ClientId, &ShmMemory<S, T>)) {
         for (client, memory) in self.mail().lanes.values() {
-            look(*client, memory);
+            // One that is gone has its place here for as long as its requests are held.
+            if !memory.client_is_gone() {
+                look(*client, memory);
+            }
         }
     }
 

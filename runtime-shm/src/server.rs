@@ -164,21 +164,22 @@ impl<S: Service, T: Trust> Server<S, T> {
     /// Takes in new lanes.
     fn take_in(&mut self) {
         for Newcomer { seat, memory } in self.hub.newcomers() {
+            let (client, bell) = (seat.client, seat.bell);
             // SAFETY: the memory was made for this client and introduced once.
-            let lane = unsafe { ServerLane::new(memory, seat.client) };
+            let lane = unsafe { ServerLane::new(memory, client, seat) };
             let lane = self.lanes.add(lane);
-            let place = seat.bell as usize;
+            let place = bell as usize;
             if self.seats.len() <= place {
                 self.seats.resize_with(place + 1, || None);
             }
             self.seats[place] = Some(Seated {
-                client: seat.client,
+                client,
                 lane,
                 is_gone: false,
             });
-            self.bells.insert(seat.client, seat.bell);
+            self.bells.insert(client, bell);
             // It may have left, or rung, before it had its seat.
-            self.look_at(seat.bell);
+            self.look_at(bell);
         }
     }
 
@@ -200,7 +201,6 @@ impl<S: Service, T: Trust> Server<S, T> {
         if self.lanes.reap(seated.lane) {
             self.bells.remove(&seated.client);
             self.seats[bell as usize] = None;
-            self.hub.vacate(bell);
         } else {
             // Requests are left in it; it is looked at again once they have been received.
             self.bell.ring(bell);

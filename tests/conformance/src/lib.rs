@@ -98,7 +98,7 @@ macro_rules! suite {
                 a_blocking_call_ends_at_its_deadline, retry_repeats_idempotent_calls;
             peers: calls_end_when_the_server_goes, replies_sent_before_the_server_went_arrive,
                 the_server_ends_when_its_clients_go, clients_come_and_go, many_clients_are_served_fairly,
-                too_many_clients_are_refused, replies_that_overtook_are_not_lost,
+                too_many_clients_are_refused, held_requests_keep_their_clients_place, replies_that_overtook_are_not_lost,
                 requests_sent_before_the_client_went_are_served, a_new_client_gets_its_turn,
                 waiting_ends_when_nothing_is_left, a_busy_server_can_be_stopped;
             threads: blocking_calls_across_threads, sleeping_sides_wake_each_other, a_deep_window_across_threads,

@@ -168,6 +168,49 @@ pub fn too_many_clients_are_refused<B: Backend>() {
     assert!(B::connect(&connector, &ClientConfig::default()).is_ok());
 }
 
+/// A client that is gone counts for as long as one of its requests is held: that keeps what the client has taken up of memory and descriptors.
+pub fn held_requests_keep_their_clients_place<B: Backend>() {
+    let config = ServerConfig {
+        max_clients: 1,
+        ..ServerConfig::default()
+    };
+    let mut transport = B::server(&config);
+    let connector = B::connector(&mut transport);
+    let mut server = Server::<B>::over(transport, &config);
+    let mut probe = Probe::default();
+    let settings = ClientConfig::default();
+    let client = B::connect(&connector, &settings).unwrap();
+    let mut client = Client::<B>::over(client, &settings);
+    client.echo(1, 1).unwrap();
+    let held = loop {
+        if let Some(request) = server.recv().unwrap() {
+            let Request::Echo(call) = request else {
+                panic!("unexpected {request:?}")
+            };
+            break call.into_token();
+        }
+    };
+    assert!(!held.client_is_gone());
+    drop(client);
+    // For longer than any backend takes to see that it is gone.
+    for _ in 0..200 {
+        serve::<B>(&mut server, &mut probe);
+        let refused = B::connect(&connector, &settings).err();
+        assert_eq!(refused, Some(AttachError::TooManyClients { limit: 1 }));
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(held.client_is_gone());
+    // On another thread, as a token may be.
+    thread::spawn(move || drop(held)).join().unwrap();
+    let mut tries = 0;
+    while B::connect(&connector, &settings).is_err() {
+        serve::<B>(&mut server, &mut probe);
+        tries += 1;
+        assert!(tries < 1000, "the place is not given back");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// A reply that overtook an older call counts as arrived when the server goes, and when the client closes.
 pub fn replies_that_overtook_are_not_lost<B: Backend>() {
     for closes in [false, true] {

@@ -26,7 +26,7 @@ const STEPS: [&str; 10] = [
 
 fn others_notice_nothing_whatever_the_client_was_at<T: Way>() {
     let name = T::name("killed-client");
-    let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name, "clients=2"]);
+    let mut server = Role::start(PROGRAM, &["serve", T::WORD, &name, "clients=5"]);
     server.expect("bound");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -51,7 +51,8 @@ fn others_notice_nothing_whatever_the_client_was_at<T: Way>() {
         let before = server.settled();
         for step in STEPS {
             for _ in 0..3 {
-                // It gets the seat of the one before: there are two, and the steady client has one.
+                // It gets the seat of one before. There are five: the steady client has one, victims whose requests are parked keep up to
+                // three, and who has them released takes one.
                 let mut victim = Role::start(PROGRAM, &["victim", T::WORD, &name, step]);
                 victim.expect("dying");
                 assert_eq!(victim.died_of(), Some(Signal::KILL.as_raw()), "{step}");
