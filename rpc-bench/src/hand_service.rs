@@ -1,8 +1,9 @@
 //! The counted echo service as somebody writes it by hand who promises his callers what the stubs promise theirs: each call's data come back
 //! exactly once, a call without a reply ends by its deadline and its slot is not used again before the server is done with it, what is sent
-//! and received is checked before it is believed, and calls are counted on both sides.
+//! and received is checked before it is believed, a call to a server that is gone ends, and calls are counted on both sides.
 //!
-//! It has one method and does not wait. Left out is what costs a call of the stubs nothing: sleeping, futures, events, held tokens.
+//! It has one method and does not wait. Left out is what costs a call of the stubs nothing: sleeping, futures, events, held tokens, and callbacks and
+//! handlers that panic.
 
 use runtime_core::{
     ClientTransport, Completion, Method, Overlay, ReplyError, ReplyHead, ReplyStatus,
@@ -25,6 +26,8 @@ const DEADLINE: u64 = 1_000_000_000;
 pub(crate) enum Failed {
     /// The deadline has passed.
     Timeout,
+    /// The server is gone.
+    Disconnected,
     /// The server said so, or the reply is not as long as it has to be.
     Refused(ReplyHead),
 }
@@ -140,17 +143,28 @@ impl<C: ClientTransport<Service = echo8::Service>> Caller<C> {
     #[cold]
     fn look_at_clock(&mut self, deliver: &mut impl FnMut(u64, Result<&P8, Failed>)) -> usize {
         (self.sent, self.idle) = (false, 0);
-        let now = self.slots.now();
+        let (now, gone) = (self.slots.now(), self.slots.peer_gone());
+        let why = if gone {
+            Failed::Disconnected
+        } else {
+            Failed::Timeout
+        };
         let mut ended = 0;
-        for call in &mut self.calls {
-            match call.state {
-                State::Sent => call.state = State::Ends(now + DEADLINE),
-                State::Ends(end) if end <= now => {
-                    call.state = State::GivenUp;
-                    deliver(call.user_data, Err(Failed::Timeout));
-                    ended += 1;
+        for (slot, call) in self.calls.iter_mut().enumerate() {
+            let is_over = match call.state {
+                State::Sent if !gone => {
+                    call.state = State::Ends(now + DEADLINE);
+                    false
                 }
-                State::Free | State::Ends(_) | State::GivenUp => {}
+                State::Ends(end) => gone || end <= now,
+                State::Sent => true,
+                State::Free | State::GivenUp => false,
+            };
+            // One whose reply is there ends with the next poll.
+            if is_over && !self.slots.slot_ready(slot as u16) {
+                call.state = State::GivenUp;
+                deliver(call.user_data, Err(why));
+                ended += 1;
             }
         }
         ended

@@ -254,7 +254,7 @@ pub enum AttachError {
         /// The first line in which the layouts differ, if the other side's is known.
         difference: Option<String>,
     },
-    /// The server has as many clients as it admits.
+    /// The server has as many clients as it admits, those that are gone and whose requests it still holds included.
     TooManyClients {
         /// The limit.
         limit: usize,
@@ -327,7 +327,7 @@ impl fmt::Display for AttachError {
             Self::TooManyClients { limit } => {
                 write!(
                     f,
-                    "the server admits {limit} clients and has them all; raise `ServerConfig::max_clients`"
+                    "the server admits {limit} clients and has them all, counting those that are gone and whose requests it still holds; raise `ServerConfig::max_clients`, or drop tokens where `client_is_gone`"
                 )
             }
             Self::Denied { name, why } => write!(f, "`{name}` may not be used: {why}"),

@@ -104,9 +104,9 @@ pub enum MethodKind {
 /// When a reply overwrites its request in the slot.
 ///
 /// With one line it always pays. With more of them the line that the reply is written to would come to the server with the request, and
-/// only then go back, one after the other; so a call that is alone has lines of its own for the reply, which are asked for meanwhile. While
-/// several calls are in flight nobody waits for that, and half as many lines travel: 64 B with 32 in flight took 27 instead of 32 ns a call on
-/// near cores, 1 KiB 187 instead of 250 (`docs/adr/0016-replies-in-a-row-overwrite-their-requests.md`).
+/// only then go back, one after the other; so a call that is alone has lines of its own for the reply. While several calls are
+/// in flight nobody waits for that, and half as many lines travel: 64 B with 32 in flight takes 13 ns a call on near cores, where bare slots with
+/// lines for either way take 18 (`docs/adr/0016-replies-in-a-row-overwrite-their-requests.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Overlay {

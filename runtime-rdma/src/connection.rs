@@ -486,7 +486,7 @@ impl Connection {
         self.pool.give_back(held);
     }
 
-    /// Takes its part in the pool from a client that has lost its seat. Its requests may be held for longer.
+    /// Takes its part in the pool from a client that the server has removed. Its requests, and with them its seat, may be held for longer.
     pub(crate) fn detach(&self) {
         let mut out = self.out();
         out.is_detached = true;

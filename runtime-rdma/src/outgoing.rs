@@ -27,7 +27,7 @@ pub(crate) struct Outgoing {
     event_bytes: usize,
     /// Since when messages wait for room, and how many had left by then.
     waits: Option<(u64, u64)>,
-    /// True once it has lost its seat: receive buffers of requests that are still held do not go back to the queue.
+    /// True once the server has removed it: receive buffers of requests that are still held do not go back to the queue.
     pub(crate) is_detached: bool,
     /// True once farewell was said: nothing is sent any more.
     pub(crate) is_closing: bool,

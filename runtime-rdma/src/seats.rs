@@ -148,7 +148,7 @@ impl Seats {
         self.index();
     }
 
-    /// Takes its seat from a connection.
+    /// Removes a connection. Its seat is free with the last token of its requests.
     pub(crate) fn remove(&mut self, seat: u32) -> Option<Seated> {
         let removed = self.seats.get_mut(seat as usize)?.take()?;
         self.count -= 1;

@@ -341,8 +341,8 @@ fn nobody_waits_for_a_receive_buffer() {
 fn connecting_again_and_again_leaves_nothing_behind() {
     guarded(|| {
         let (name, device) = device();
-        // One that calls, and four that are gone and whose requests are held.
-        let (address, mut server) = honest_server(&name, 5);
+        // One that calls, up to four that are gone and whose requests are held, and some that the device is not done with.
+        let (address, mut server) = honest_server(&name, 8);
         let mut held = Vec::new();
         let mut first = None;
         for round in 0..1000 {

@@ -134,11 +134,11 @@ impl<S: Service, T: Trust> Hub<S, T> {
     fn vacate(&self, bell: u32) {
         let removed = {
             let mut mail = self.mail();
-            mail.seats.give_back(bell);
             mail.lanes.remove(&bell)
         };
-        // Unlocked: with the last handle on it memory is unmapped, and its watching ends.
+        // Unlocked: with the last handle on it memory is unmapped, and its watching ends. The place is another's only after that.
         drop(removed);
+        self.mail().seats.give_back(bell);
     }
 
     /// Counts a connection in that has not said what it wants; false if this user has too many of them.
@@ -178,10 +178,7 @@ impl<S: Service, T: Trust> Hub<S, T> {
     /// Shows every lane to `look`.
     pub(crate) fn census(&self, mut look: impl FnMut(ClientId, &ShmMemory<S, T>)) {
         for (client, memory) in self.mail().lanes.values() {
-            // One that is gone has its place here for as long as its requests are held.
-            if !memory.client_is_gone() {
-                look(*client, memory);
-            }
+            look(*client, memory);
         }
     }
 

@@ -38,7 +38,10 @@ fn serve<T: ServerTransport>(mut server: ServerOver<T>) -> Result<(), Failure> {
     let (mut joined, mut step) = (0, 0);
     let mut at_barrier: Vec<Token<method::Barrier, T>> = Vec::new();
     let mut reducing: Vec<Token<method::AllReduce, T>> = Vec::new();
-    while server.wait(Duration::MAX).is_ok() {
+    while server.wait(Duration::from_secs(1)).is_ok() {
+        // A worker that died while it waited is replaced; it keeps its place for as long as its request is held.
+        at_barrier.retain(|token| !token.client_is_gone());
+        reducing.retain(|token| !token.client_is_gone());
         loop {
             // A worker that is gone is found by the others' deadlines. The request has to be out of the way before the
             // server can answer others, so this is a `match` of its own.

@@ -141,6 +141,8 @@ impl<T: ServerTransport> Locks<T> {
                 self.tally.too_late += 1;
                 let _ = server.fail(late.token, LockError::TOO_LATE);
             }
+            // The dead keep their places among the server's clients for as long as their requests are held.
+            lock.queue.retain(|waiting| !waiting.token.client_is_gone());
             if lock.holder.is_some_and(|holder| !present.contains(&holder)) {
                 self.tally.abandoned += 1;
                 lock.holder = None;

@@ -90,6 +90,7 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
     /// [`WaitError::Disconnected`] when every client is gone and none can connect any more, or the server was told to stop.
     #[inline(always)]
     pub fn recv(&mut self) -> Result<Option<S::Request<'_, T>>, WaitError> {
+        let mut refused = 0;
         loop {
             let Some(ticket) = self.core.transport.poll() else {
                 if self.core.transport.is_asked() {
@@ -114,27 +115,12 @@ impl<S: Service, T: ServerTransport> Server<S, T> {
             if let Some(request) = S::request(incoming) {
                 return Ok(Some(request));
             }
-            return Ok(self.recv_after_refusal());
-        }
-    }
-
-    /// The next request after one that was refused. Apart from `recv`, which counts nothing.
-    #[cold]
-    fn recv_after_refusal(&mut self) -> Option<S::Request<'_, T>> {
-        // A peer that sends nothing else must not keep the caller.
-        for _ in 1..MAX_REFUSED {
-            let ticket = self.core.transport.poll()?;
-            let core: *const Core<T> = &self.core;
-            // SAFETY: as in `recv`.
-            let core = unsafe { &*core };
-            // SAFETY: as in `recv`.
-            let incoming = unsafe { Incoming::new(core, ticket) };
-            let request = S::request(incoming);
-            if request.is_some() {
-                return request;
+            // A peer that sends nothing else must not keep the caller.
+            refused += 1;
+            if refused == MAX_REFUSED {
+                return Ok(None);
             }
         }
-        None
     }
 
     /// This server with the replies that it sends leaving together, where that is cheaper: over RDMA those to one client share a doorbell.

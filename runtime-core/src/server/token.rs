@@ -48,7 +48,8 @@ impl<M: Method, T: ServerTransport> Token<M, T> {
         unsafe { request_at::<M, T>(place) }
     }
 
-    /// True once the client is gone: nobody waits for the answer any more. Until the last token of its requests is answered or dropped the client
+    /// True once the client is gone, or its connection is over: nobody waits for the answer any more. A client that means ill can say so of itself while
+    /// it is there. Until the last token of its requests is answered or dropped the client
     /// keeps its place among [`ServerConfig::max_clients`](crate::ServerConfig::max_clients), so a server that holds requests for long
     /// drops these now and then.
     pub fn client_is_gone(&self) -> bool {
