@@ -131,7 +131,7 @@ examples! {
     run_both hotel: "hotel: 7 offers, the best is Hotel 6 for 5200 cents";
     run_both image: "image: 16 tiles of 12288 bytes brightened in place";
     run_both kv: "kv: 100 records put, 36 evicted, 32 even and 32 odd ones left";
-    run_both lock: "lock: 403 leases, 1 too late, 2 abandoned; nobody was overtaken";
+    run_both lock: "lock: 402 leases, 1 too late, 2 abandoned; nobody was overtaken";
     run_both orderbook: "orderbook: 20000 actions, 5703 reports, now 1001 bid and 1002 asked";
     run_both resolver: "resolver: 20 hosts, each found although every third request got lost";
     run_both sensors: "sensors: the slow one was told of ";
@@ -147,7 +147,7 @@ mod apart {
         run_apart hotel: "hotel: 7 offers, the best is Hotel 6 for 5200 cents";
         run_apart image: "image: 16 tiles of 12288 bytes brightened in place";
         run_apart kv: "kv: 100 records put, 36 evicted, 32 even and 32 odd ones left";
-        run_apart lock: "lock: 403 leases, 1 too late, 2 abandoned; nobody was overtaken";
+        run_apart lock: "lock: 402 leases, 1 too late, 2 abandoned; nobody was overtaken";
         run_apart orderbook: "orderbook: 20000 actions, 5703 reports, now 1001 bid and 1002 asked";
         run_apart resolver: "resolver: 20 hosts, each found although every third request got lost";
         run_apart sensors: "sensors: the slow one was told of ";

@@ -142,7 +142,9 @@ impl<T: ServerTransport> Locks<T> {
                 let _ = server.fail(late.token, LockError::TOO_LATE);
             }
             // The dead keep their places among the server's clients for as long as their requests are held.
+            let waited = lock.queue.len();
             lock.queue.retain(|waiting| !waiting.token.client_is_gone());
+            self.tally.abandoned += (waited - lock.queue.len()) as u64;
             if lock.holder.is_some_and(|holder| !present.contains(&holder)) {
                 self.tally.abandoned += 1;
                 lock.holder = None;
@@ -271,7 +273,8 @@ where
     assert_eq!(stolen.err(), Some(CallError::Service(LockError::NOT_HELD)));
 
     // One that waits and one that holds both go away; the lock comes back all the same.
-    drop((first, second));
+    drop(second);
+    drop(first);
     let mut third = connect()?;
     let after = third.blocking().acquire(&name, 2_000)?;
     assert!(after.fence > lease.fence);
