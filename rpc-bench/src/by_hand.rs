@@ -121,43 +121,53 @@ pub(crate) fn list_by_hand(calls: u64) -> u64 {
     )
 }
 
+/// Both ends of a lane between threads.
+fn ends() -> (
+    runtime_inproc::Client<echo8::Service>,
+    runtime_inproc::Server<echo8::Service>,
+) {
+    let server = runtime_inproc::Server::new(&ServerConfig::default());
+    let server = server.expect("the defaults are possible");
+    let client = server.connector().connect(&ClientConfig::default());
+    (client.expect("a fresh server admits a client"), server)
+}
+
+/// Both ends of a lane in shared memory, each with its own mapping.
+fn ends_shm() -> (
+    runtime_shm::Client<echo8::Service, SameUser>,
+    runtime_shm::Server<echo8::Service, SameUser>,
+) {
+    let server = runtime_shm::Server::new(&ServerConfig::default());
+    let server = server.expect("shared memory and a socket can be had");
+    let client = server.connector().connect(&ClientConfig::default());
+    (client.expect("a fresh server admits a client"), server)
+}
+
 /// The same calls written by hand on the slots that the stubs use: with a window, the caller's data of each call, and method and length
 /// looked at on both sides; without deadlines, counters and errors that say what was wrong.
 #[inline(never)]
 pub(crate) fn small_on_slots(calls: u64) -> u64 {
-    let (client, server) = (ClientConfig::default(), ServerConfig::default());
-    let server = runtime_inproc::Server::<echo8::Service>::new(&server);
-    let server = server.expect("the defaults are possible");
-    let ends = server.connector().connect(&client);
-    on_slots(calls, ends.expect("a fresh server admits a client"), server)
+    let (client, server) = ends();
+    on_slots(calls, client, server)
 }
 
 #[inline(never)]
 pub(crate) fn small_on_slots_shm(calls: u64) -> u64 {
-    let (client, server) = (ClientConfig::default(), ServerConfig::default());
-    let server = runtime_shm::Server::<echo8::Service, SameUser>::new(&server);
-    let server = server.expect("shared memory and a socket can be had");
-    let ends = server.connector().connect(&client);
-    on_slots(calls, ends.expect("a fresh server admits a client"), server)
+    let (client, server) = ends_shm();
+    on_slots(calls, client, server)
 }
 
 /// The same calls through a service written by hand that promises what the stubs promise.
 #[inline(never)]
 pub(crate) fn small_promising(calls: u64) -> u64 {
-    let (client, server) = (ClientConfig::default(), ServerConfig::default());
-    let server = runtime_inproc::Server::<echo8::Service>::new(&server);
-    let server = server.expect("the defaults are possible");
-    let ends = server.connector().connect(&client);
-    promising(calls, ends.expect("a fresh server admits a client"), server)
+    let (client, server) = ends();
+    promising(calls, client, server)
 }
 
 #[inline(never)]
 pub(crate) fn small_promising_shm(calls: u64) -> u64 {
-    let (client, server) = (ClientConfig::default(), ServerConfig::default());
-    let server = runtime_shm::Server::<echo8::Service, SameUser>::new(&server);
-    let server = server.expect("shared memory and a socket can be had");
-    let ends = server.connector().connect(&client);
-    promising(calls, ends.expect("a fresh server admits a client"), server)
+    let (client, server) = ends_shm();
+    promising(calls, client, server)
 }
 
 #[inline(always)]
